@@ -1,0 +1,402 @@
+"""The tables the rooms share: names, columns, types, keys, and who writes them.
+
+Rooms never import each other; they meet here. A table has exactly one writing room. Timestamps are local time
+(Asia/Ho_Chi_Minh) without an offset; money is đồng as DECIMAL(18,3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "ABNORMAL_FLAGS",
+    "CANONICAL",
+    "CODE_SYSTEMS",
+    "COVERAGES",
+    "ORDER_REASONS",
+    "PUBLIC_TABLES",
+    "RESULTED",
+    "SCHEMA_VERSION",
+    "SCOPES",
+    "SETTINGS",
+    "SEXES",
+    "STATUSES",
+    "TABLES",
+    "TIME_ZONE",
+    "VERDICTS",
+    "VIEWS",
+    "Table",
+]
+
+SCHEMA_VERSION = 1
+TIME_ZONE = "Asia/Ho_Chi_Minh"
+MONEY = "DECIMAL(18,3)"
+
+STATUSES = ("ordered", "collected", "preliminary", "final", "corrected", "cancelled", "rejected")
+RESULTED = ("final", "corrected")
+SETTINGS = ("outpatient", "inpatient", "emergency", "icu", "screening", "unknown")
+SEXES = ("male", "female", "unknown")
+CODE_SYSTEMS = ("vn-service", "loinc", "local")
+ABNORMAL_FLAGS = ("N", "L", "H", "LL", "HH", "A", "AA", "POS", "NEG")
+ORDER_REASONS = ("clinical_change", "expired", "poor_specimen", "identity_doubt", "lab_level", "other")
+SCOPES = ("elsewhere", "same_facility")
+#: From the strongest to the weakest.
+VERDICTS = ("avoidable", "review", "justified", "unrecognised", "pending")
+COVERAGES = ("same", "panel", "components", "partial")
+
+#: Canonical input columns in the contract's order; True marks those that must be there and filled.
+CANONICAL: dict[str, bool] = {
+    "facility_id": True,
+    "order_id": True,
+    "line_no": False,
+    "patient_id": True,
+    "national_id": False,
+    "insurance_id": False,
+    "full_name": False,
+    "birth_date": False,
+    "sex": False,
+    "phone": False,
+    "province": False,
+    "address": False,
+    "test_code": True,
+    "code_system": False,
+    "test_name": False,
+    "specimen": False,
+    "performed_by": False,
+    "ordered_at": True,
+    "collected_at": False,
+    "resulted_at": False,
+    "status": True,
+    "value": False,
+    "unit": False,
+    "abnormal_flag": False,
+    "setting": False,
+    "department": False,
+    "ordered_by": False,
+    "encounter_id": False,
+    "order_reason": False,
+    "price_vnd": False,
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns with DuckDB types, its key, the room that writes it, and what it holds."""
+
+    name: str
+    room: str
+    about: str
+    columns: dict[str, str]
+    key: tuple[str, ...] = field(default=())
+
+    def ddl(self) -> str:
+        """The CREATE TABLE statement."""
+        rows = [f'"{name}" {kind}' for name, kind in self.columns.items()]
+        return f'CREATE TABLE IF NOT EXISTS "{self.name}" (\n  ' + ",\n  ".join(rows) + "\n)"
+
+
+_IDENTITY = {
+    "national_id": "VARCHAR",
+    "insurance_id": "VARCHAR",
+    "full_name": "VARCHAR",
+    "birth_date": "DATE",
+    "birth_precision": "VARCHAR",  # day, month, year; blank when birth_date is
+    "sex": "VARCHAR",
+    "phone": "VARCHAR",
+    "province": "VARCHAR",
+    "address": "VARCHAR",
+}
+
+_TABLES = (
+    Table(
+        "run",
+        "warehouse",
+        "What each run did.",
+        {
+            "run_id": "INTEGER",
+            "command": "VARCHAR",
+            "started_at": "TIMESTAMP",
+            "ended_at": "TIMESTAMP",
+            "outcome": "VARCHAR",  # running, done, failed, interrupted
+            "program_version": "VARCHAR",
+            "catalogue_version": "VARCHAR",
+            "model_version": "VARCHAR",
+            "profile": "VARCHAR",
+            "counts": "JSON",  # stage → name → count
+            "seconds": "JSON",  # stage → seconds
+            "notes": "JSON",  # stage → sentences; never a patient's value
+        },
+        ("run_id",),
+    ),
+    Table(
+        "delivery",
+        "loading",
+        "One file from one source, known by the SHA-256 of its bytes.",
+        {
+            "delivery_id": "VARCHAR",
+            "delivery_no": "INTEGER",  # order of arrival
+            "source_name": "VARCHAR",
+            "format": "VARCHAR",
+            "run_id": "INTEGER",
+            "received_at": "TIMESTAMP",
+            "rows_read": "BIGINT",
+            "rows_loaded": "BIGINT",
+            "rows_rejected": "BIGINT",
+            "rows_duplicate": "BIGINT",
+            "rows_skipped": "BIGINT",
+            "skipped": "JSON",  # reason → count: sensitive, withdrawn, outdated
+            "unknown_columns": "VARCHAR[]",
+        },
+        ("delivery_id",),
+    ),
+    Table(
+        "rejected_row",
+        "loading",
+        "A row that did not load: where it stands and why, never what it says.",
+        {"delivery_id": "VARCHAR", "row_number": "BIGINT", "column_name": "VARCHAR", "reason": "VARCHAR"},
+    ),
+    Table(
+        "facility",
+        "loading",
+        "The facility register, one row for each period of a lab level.",
+        {
+            "facility_id": "VARCHAR",
+            "name": "VARCHAR",
+            "tier": "VARCHAR",
+            "province": "VARCHAR",
+            "lab_level": "INTEGER",
+            "iso15189": "BOOLEAN",
+            "level_from": "DATE",
+            "level_to": "DATE",
+            "connected_since": "DATE",
+            "registered": "BOOLEAN",  # false: found in the data, not in a register
+        },
+    ),
+    Table(
+        "facility_alias",
+        "loading",
+        "Old facility codes and the code each one stands for today.",
+        {"alias": "VARCHAR", "facility_id": "VARCHAR"},
+        ("alias",),
+    ),
+    Table(
+        "code",
+        "loading",
+        "Every test code met in the data, numbered.",
+        {"code_id": "INTEGER", "code_system": "VARCHAR", "test_code": "VARCHAR", "facility_id": "VARCHAR"},
+        ("code_id",),
+    ),
+    Table(
+        "line",
+        "loading",
+        "Order lines as stored: the current version of each key and, behind it, the superseded ones.",
+        {
+            "line_id": "BIGINT",  # order of arrival
+            "facility_id": "VARCHAR",
+            "order_id": "VARCHAR",
+            "line_no": "INTEGER",
+            "patient_record_id": "BIGINT",
+            "identity_id": "BIGINT",
+            "code_id": "INTEGER",
+            "test_name": "VARCHAR",
+            "specimen": "VARCHAR",
+            "performing_facility_id": "VARCHAR",  # performed_by, else facility_id
+            "ordered_at": "TIMESTAMP",
+            "collected_at": "TIMESTAMP",
+            "resulted_at": "TIMESTAMP",
+            "status": "VARCHAR",
+            "value": "VARCHAR",
+            "unit": "VARCHAR",
+            "abnormal_flag": "VARCHAR",
+            "setting": "VARCHAR",
+            "department": "VARCHAR",
+            "ordered_by": "VARCHAR",
+            "encounter_id": "VARCHAR",
+            "order_reason": "VARCHAR",
+            "price_vnd": MONEY,
+            "delivery_no": "INTEGER",
+            "superseded_by": "INTEGER",  # delivery_no that replaced or withdrew it; NULL: current
+        },
+        ("line_id",),
+    ),
+    Table(
+        "identity",
+        "loading",
+        "Every distinct way a facility has written a patient's identity.",
+        {"identity_id": "BIGINT", "patient_record_id": "BIGINT", "facility_id": "VARCHAR", "patient_id": "VARCHAR"}
+        | _IDENTITY,
+        ("identity_id",),
+    ),
+    Table(
+        "patient_identity",
+        "loading",
+        "A patient as one facility knows them now: per column the value of the latest order that has one.",
+        {
+            "patient_record_id": "BIGINT",
+            "facility_id": "VARCHAR",
+            "patient_id": "VARCHAR",
+            "first_ordered_at": "TIMESTAMP",
+        }
+        | _IDENTITY,
+        ("patient_record_id",),
+    ),
+    Table(
+        "todo",
+        "warehouse",
+        "Patient records a later stage still has to look at: load fills, match and flag empty.",
+        {"stage": "VARCHAR", "patient_record_id": "BIGINT"},
+    ),
+)
+
+_FLAG_COLUMNS = {
+    "facility_id": "VARCHAR",
+    "order_id": "VARCHAR",
+    "line_no": "INTEGER",
+    "scope": "VARCHAR",
+    "verdict": "VARCHAR",
+    "reason": "VARCHAR",
+    "person_id": "BIGINT",
+    "test_id": "VARCHAR",
+    "ordered_at": "TIMESTAMP",
+    "prior_facility_id": "VARCHAR",
+    "prior_order_id": "VARCHAR",
+    "prior_line_no": "INTEGER",
+    "prior_test_id": "VARCHAR",
+    "prior_collected_at": "TIMESTAMP",
+    "prior_resulted_at": "TIMESTAMP",
+    "hours_since_prior": "DOUBLE",
+    "valid_until": "TIMESTAMP",  # NULL: valid for a lifetime
+    "rule_id": "VARCHAR",
+    "coverage": "VARCHAR",
+    "match_method": "VARCHAR",
+    "match_probability": "DOUBLE",
+    "price_vnd": MONEY,
+    "avoidable_vnd": MONEY,
+    "chain_avoidable": "BOOLEAN",
+    "run_id": "INTEGER",
+}
+
+_MATCHED = (
+    Table(
+        "patient_record",
+        "matching",
+        "A patient as one facility knows them, the person they are, and the normalised identity.",
+        {
+            "patient_record_id": "BIGINT",
+            "facility_id": "VARCHAR",
+            "patient_id": "VARCHAR",
+            "person_id": "BIGINT",
+            "match_method": "VARCHAR",  # how the record joined its person: single, national_id, insurance_id, fuzzy, review
+            "match_probability": "DOUBLE",
+            "id_type": "VARCHAR",  # cccd, cmnd, passport, other; blank when there is none
+            "id_number": "VARCHAR",
+            "id_trusted": "BOOLEAN",  # fits the record's own sex and birth year
+            "insurance_numbers": "VARCHAR[]",  # last ten digits; never a temporary child card
+            "name": "VARCHAR",  # folded: lower case, no diacritics, single spaces
+            "family_name": "VARCHAR",
+            "middle_name": "VARCHAR",
+            "given_name": "VARCHAR",
+            "birth_date": "DATE",
+            "birth_precision": "VARCHAR",
+            "sex": "VARCHAR",
+            "phone": "VARCHAR",
+            "province": "VARCHAR",
+            "ward": "VARCHAR",
+            "newborn": "BOOLEAN",
+        },
+        ("patient_record_id",),
+    ),
+    Table(
+        "person_change",
+        "matching",
+        "Merges, splits and renamings of persons, with the reason.",
+        {
+            "run_id": "INTEGER",
+            "patient_record_id": "BIGINT",
+            "old_person_id": "BIGINT",
+            "new_person_id": "BIGINT",
+            "reason": "VARCHAR",  # merge, split, rename
+        },
+    ),
+    Table(
+        "test",
+        "rules",
+        "The tests of the catalogue the flags were made with.",
+        {
+            "test_id": "VARCHAR",
+            "name_vi": "VARCHAR",
+            "name_en": "VARCHAR",
+            "discipline": "VARCHAR",
+            "specimen": "VARCHAR",
+            "class": "VARCHAR",
+            "price_vnd": MONEY,
+        },
+        ("test_id",),
+    ),
+    Table(
+        "rule",
+        "rules",
+        "The validity and exemption rules of the profile the flags were made with.",
+        {
+            "rule_id": "VARCHAR",
+            "kind": "VARCHAR",  # validity, exemption
+            "test_id": "VARCHAR",  # or discipline:NAME, class:NAME or *
+            "setting": "VARCHAR",
+            "valid_hours": "VARCHAR",
+            "condition": "VARCHAR",
+            "verdict": "VARCHAR",
+            "reason": "VARCHAR",
+            "valid_from": "DATE",
+            "valid_to": "DATE",
+            "source": "VARCHAR",
+            "note": "VARCHAR",
+        },
+    ),
+    Table(
+        "code_test",
+        "rules",
+        "What each code of the data means under that catalogue.",
+        {"code_id": "INTEGER", "test_id": "VARCHAR"},
+        ("code_id",),
+    ),
+    Table(
+        "flag",
+        "rules",
+        "A judged order line that has at least one covering prior: scope, verdict, reason, evidence.",
+        _FLAG_COLUMNS,
+        ("facility_id", "order_id", "line_no", "scope"),
+    ),
+    Table(
+        "flag_state",
+        "rules",
+        "One row: the rules, profile and recognition policy all flags were made with.",
+        {
+            "catalogue_version": "VARCHAR",
+            "profile": "VARCHAR",
+            "recognition": "VARCHAR",
+            "facility_version": "VARCHAR",
+            "run_id": "INTEGER",
+        },
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES + _MATCHED}
+
+VIEWS: dict[str, str] = {
+    "order_line": """
+CREATE OR REPLACE VIEW order_line AS
+SELECT l.facility_id, l.order_id, l.line_no, l.patient_record_id, p.person_id, t.test_id,
+       c.code_system, c.test_code, l.specimen, l.performing_facility_id,
+       l.ordered_at, l.collected_at, l.resulted_at, l.status, l.abnormal_flag, l.setting,
+       l.department, l.ordered_by, l.encounter_id, l.order_reason, l.price_vnd, d.delivery_id
+FROM line AS l
+JOIN delivery AS d ON d.delivery_no = l.delivery_no
+JOIN code AS c ON c.code_id = l.code_id
+LEFT JOIN code_test AS t ON t.code_id = l.code_id
+LEFT JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
+WHERE l.superseded_by IS NULL
+""",
+}
+
+#: What other tools may rely on; everything else is private.
+PUBLIC_TABLES = ("order_line", "patient_record", "flag", "delivery", "rejected_row", "run", "person_change")

@@ -1,0 +1,139 @@
+"""Opening the warehouse: one writer at a time, local time, files nobody else can read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import duckdb
+
+from dedup.errors import LockedError, WarehouseError
+from dedup.schema import TIME_ZONE
+from dedup.settings import WarehouseSettings
+from dedup.warehouse.locking import hold
+from dedup.warehouse.migrating import migrate
+
+__all__ = ["Warehouse", "memory_warehouse", "open_warehouse"]
+
+
+@dataclass
+class Warehouse:
+    """An open warehouse: the DuckDB connection and where the file lies (None: in memory)."""
+
+    con: duckdb.DuckDBPyConnection
+    path: Path | None
+    read_only: bool = False
+    _held: contextlib.ExitStack | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing: commits at the end of the block, rolls back when it raises."""
+        self.con.begin()
+        try:
+            yield self.con
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                self.con.rollback()
+            raise
+        self.con.commit()
+
+    def close(self) -> None:
+        """Close the file and let the lock go."""
+        self.con.close()
+        if self._held is not None:
+            self._held.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Warehouse({'in memory' if self.path is None else self.path.name!r})"
+
+
+def open_warehouse(
+    path: Path, *, read_only: bool = False, settings: WarehouseSettings | None = None
+) -> Warehouse:
+    """Open the warehouse at ``path``, creating it unless ``read_only``.
+
+    The file gets mode 0600, folders made for it 0700. Raises LockedError (exit 4) while another process
+    writes, WarehouseError when the file is missing, damaged, or from a newer program.
+    """
+    path = Path(path)
+    if read_only and not path.exists():
+        raise WarehouseError(f"There is no warehouse at {path}. 'dedup run INPUT… --db {path}' makes one.")
+    held = contextlib.ExitStack()
+    if not read_only:
+        _make_folder(path.parent)
+        held.enter_context(hold(path))
+    try:
+        con = _connect(path, read_only, settings or WarehouseSettings())
+        try:
+            if not read_only:
+                path.chmod(0o600)
+            migrate(con, path, read_only=read_only)
+        except BaseException:
+            con.close()
+            raise
+    except BaseException:
+        held.close()
+        raise
+    return Warehouse(con, path, read_only, held)
+
+
+def memory_warehouse(settings: WarehouseSettings | None = None) -> Warehouse:
+    """An empty warehouse in memory, for tests and for trying things out."""
+    con = duckdb.connect(config=_config(settings or WarehouseSettings(), None))
+    _set_up(con)
+    migrate(con, None, read_only=False)
+    return Warehouse(con, None)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o700)
+
+
+def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:
+    mask = os.umask(0o077)
+    try:
+        con = duckdb.connect(str(path), read_only=read_only, config=_config(settings, path))
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise LockedError(f"Another process is using {path}. Try again when it has finished.") from None
+        raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
+    except duckdb.Error:
+        raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
+    finally:
+        os.umask(mask)
+    _set_up(con)
+    return con
+
+
+def _config(settings: WarehouseSettings, path: Path | None) -> dict[str, str | bool | int | float | list[str]]:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,  # no network
+        "autoload_known_extensions": False,
+    }
+    if settings.threads is not None:
+        config["threads"] = settings.threads
+    if settings.memory_limit is not None:
+        config["memory_limit"] = settings.memory_limit
+    if settings.temp_directory is not None:
+        config["temp_directory"] = str(settings.temp_directory)
+    elif path is not None:
+        config["temp_directory"] = str(path.with_name(path.name + ".tmp"))
+    return config
+
+
+def _set_up(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(f"SET TimeZone = '{TIME_ZONE}'")
+    con.execute("SET enable_progress_bar = false")

@@ -1,0 +1,97 @@
+"""The run log: what each run did, how long each stage took, and what it counted."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from dedup.schema import TIME_ZONE
+from dedup.warehouse.opening import Warehouse
+
+__all__ = ["Run", "Stage", "now", "start_run"]
+
+
+def now() -> datetime.datetime:
+    """The local time in Vietnam, to the second, without an offset."""
+    return datetime.datetime.now(ZoneInfo(TIME_ZONE)).replace(tzinfo=None, microsecond=0)
+
+
+@dataclass
+class Stage:
+    """What one stage counted and remarked. Counts and notes never hold a patient's value."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """A run in progress; its row in the ``run`` table is written as it goes."""
+
+    run_id: int
+    warehouse: Warehouse
+    stages: dict[str, Stage] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Time a stage and write down what it counted, once it has succeeded."""
+        stage = self.stages.setdefault(name, Stage())
+        started = time.perf_counter()
+        yield stage
+        self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - started, 3)
+        self._write()
+
+    def version(self, *, catalogue: str | None = None, model: str | None = None, profile: str | None = None) -> None:
+        """Note what the results were made with."""
+        self.warehouse.con.execute(
+            "UPDATE run SET catalogue_version = coalesce(?, catalogue_version), "
+            "model_version = coalesce(?, model_version), profile = coalesce(?, profile) WHERE run_id = ?",
+            [catalogue, model, profile, self.run_id],
+        )
+
+    def finish(self, outcome: str) -> None:
+        """Close the log row: done or failed."""
+        self._write()
+        self.warehouse.con.execute(
+            "UPDATE run SET outcome = ?, ended_at = ? WHERE run_id = ?", [outcome, now(), self.run_id]
+        )
+
+    def _write(self) -> None:
+        self.warehouse.con.execute(
+            "UPDATE run SET counts = ?, seconds = ?, notes = ? WHERE run_id = ?",
+            [
+                json.dumps({name: stage.counts for name, stage in self.stages.items()}),
+                json.dumps(self.seconds),
+                json.dumps({name: stage.notes for name, stage in self.stages.items() if stage.notes}),
+                self.run_id,
+            ],
+        )
+
+
+@contextlib.contextmanager
+def start_run(warehouse: Warehouse, command: str) -> Iterator[Run]:
+    """Open a row in the run log; it ends as done, or as failed when the block raises.
+
+    A row still ``running`` from before belongs to a run that was killed: it becomes ``interrupted``.
+    """
+    con = warehouse.con
+    con.execute("UPDATE run SET outcome = 'interrupted' WHERE outcome = 'running'")
+    last = con.execute("SELECT coalesce(max(run_id), 0) FROM run").fetchone()
+    run = Run(1 + (last[0] if last else 0), warehouse)
+    con.execute(
+        "INSERT INTO run (run_id, command, started_at, outcome, program_version) VALUES (?, ?, ?, 'running', ?)",
+        [run.run_id, command, now(), importlib.metadata.version("dedup")],
+    )
+    try:
+        yield run
+    except BaseException:
+        run.finish("failed")
+        raise
+    run.finish("done")
