@@ -1,0 +1,76 @@
+"""From an exception to one line on stderr and an exit code. No traceback, and no value of anybody's, is ever shown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from dedup.errors import DedupError
+
+__all__ = ["guarded"]
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+PIPE_CLOSED = 141  # 128 + SIGPIPE
+#: Engine errors that mean something to the user. Known by name: importing duckdb here would slow every command.
+PLAIN = {
+    "OutOfMemoryException": "There is not enough memory. Raise memory_limit under [warehouse], or lower threads.",
+    "MemoryError": "There is not enough memory.",
+    "InterruptException": "Interrupted.",
+}
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Run a command; whatever goes wrong ends the process with the contract's exit code."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except DedupError as error:
+        _end(error.exit_code, str(error))
+    except KeyboardInterrupt:
+        _end(INTERRUPTED, "Interrupted.")
+    except BrokenPipeError:
+        _end(PIPE_CLOSED, "")
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        _end(1, f"{error.strerror or type(error).__name__}{place}")
+    except Exception as error:
+        _end(INTERRUPTED if _is_interrupt(error) else 1, _scrubbed(error))
+
+
+def _is_interrupt(error: Exception) -> bool:
+    return type(error).__name__ == "InterruptException" or isinstance(error.__context__, KeyboardInterrupt)
+
+
+def _scrubbed(error: Exception) -> str:
+    """What kind of error and where in the program; its own text may quote a patient's data."""
+    kind = type(error).__name__
+    if kind in PLAIN:
+        return PLAIN[kind]
+    frames = [Path(frame.filename).resolve() for frame in traceback.extract_tb(error.__traceback__)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [
+        f"{path.relative_to(PACKAGE.parent)}:{line}"
+        for path, line in zip(frames, lines, strict=True)
+        if path.is_relative_to(PACKAGE)
+    ]
+    where = f" at {ours[-1]}" if ours else ""
+    return f"Internal error: {kind}{where}. Nothing of the unfinished stage was kept. Please report this line."
+
+
+def _end(code: int, message: str) -> NoReturn:
+    """Say it, drop what can no longer be written, and exit."""
+    with contextlib.suppress(OSError):
+        if message:
+            print(message, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
