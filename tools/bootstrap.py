@@ -1,4 +1,4 @@
-"""Make .venv and install a lock file into it, with nothing but the standard library and the pip wheel beside this file.
+"""Make .venv and install a lock file into it, with only the standard library and the pip wheel beside this.
 
 Usage: bootstrap.py LOCK
 Works without pip, ensurepip and python3-venv, under PEP 668, and as any user who may write to the folder.
@@ -23,7 +23,7 @@ MISLEADING = ("PYTHONHOME", "PYTHONPATH", "PIP_PREFIX", "PIP_ROOT", "PIP_TARGET"
 
 
 def main(lock: str) -> None:
-    """Install the packages of ``lock``, each checked against its hash, and the project itself in editable form."""
+    """Install the packages of ``lock``, each checked against its hash, and the project in editable form."""
     if hashlib.sha256(PIP_WHEEL.read_bytes()).hexdigest() != PIP_SHA256:
         sys.exit(f"{PIP_WHEEL.name} is not the file it should be; get it again with git checkout -- tools")
     if not works():

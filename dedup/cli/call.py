@@ -34,9 +34,7 @@ Profile = Annotated[
 _SHARED: dict[str, tuple[Any, Any]] = {
     "db": (Annotated[Path | None, typer.Option("--db", metavar="FILE", help="The warehouse.")], None),
     "config": (
-        Annotated[
-            Path | None, typer.Option("--config", metavar="FILE", help="Settings; dedup.toml here if there is one.")
-        ],
+        Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings (dedup.toml).")],
         None,
     ),
     "as_json": (Annotated[bool, typer.Option("--json", help="Machine-readable output.")], False),
@@ -73,10 +71,13 @@ class Call:
         print(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+Body = Callable[..., None]
+
+
+def command(app: typer.Typer, name: str | None = None) -> Callable[[Body], Body]:
     """Register ``body(call, …)`` with the shared options added after its own."""
 
-    def register(body: Callable[..., None]) -> Callable[..., None]:
+    def register(body: Body) -> Body:
         hints = get_type_hints(body, include_extras=True)
         own = [
             one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY)

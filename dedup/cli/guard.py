@@ -1,4 +1,4 @@
-"""From an exception to one line on stderr and an exit code. No traceback, and no value of anybody's, is ever shown."""
+"""From an exception to one line on stderr and an exit code: no traceback, and no patient's value, ever."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["guarded"]
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
-#: Engine errors that mean something to the user. Known by name: importing duckdb here would slow every command.
+#: Engine errors that mean something to the user, by name: importing duckdb would slow every command.
 PLAIN = {
-    "OutOfMemoryException": "There is not enough memory. Raise memory_limit under [warehouse], or lower threads.",
-    "MemoryError": "There is not enough memory.",
+    "OutOfMemoryException": "Not enough memory. Raise memory_limit under [warehouse], or lower threads.",
+    "MemoryError": "Not enough memory.",
     "InterruptException": "Interrupted.",
 }
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ def _scrubbed(error: Exception) -> str:
         if path.is_relative_to(PACKAGE)
     ]
     where = f" at {ours[-1]}" if ours else ""
-    return f"Internal error: {kind}{where}. Nothing of the unfinished stage was kept. Please report this line."
+    return f"Internal error: {kind}{where}. The unfinished stage left nothing behind. Please report this."
 
 
 def _end(code: int, message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""One writer at a time. The kernel frees the lock when its holder dies, so a dead lock cannot be left behind."""
+"""One writer at a time. The kernel frees the lock when its holder dies: no dead lock is left behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def hold(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError(f"{path} is held by {_holder(handle)}. Try again when it has finished.") from None
+            who = _holder(handle)
+            raise LockedError(f"{path} is held by {who}. Try again when it has finished.") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, _me(), 0)
         try:

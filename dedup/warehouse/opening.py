@@ -64,17 +64,19 @@ def open_warehouse(
 ) -> Warehouse:
     """Open the warehouse at ``path``, creating it unless ``read_only``.
 
-    The file gets mode 0600, folders made for it 0700. Raises LockedError (exit 4) while another process
+    The file gets mode 0600, folders made for it 0700. While it is open, the process' umask is 077: the engine
+    makes its log and spill files whenever it needs them. Raises LockedError (exit 4) while another process
     writes, WarehouseError when the file is missing, damaged, or from a newer program.
     """
     path = Path(path)
     if read_only and not path.exists():
         raise WarehouseError(f"There is no warehouse at {path}. 'dedup run INPUT… --db {path}' makes one.")
     held = contextlib.ExitStack()
-    if not read_only:
-        _make_folder(path.parent)
-        held.enter_context(hold(path))
+    held.callback(os.umask, os.umask(0o077))
     try:
+        if not read_only:
+            _make_folder(path.parent)
+            held.enter_context(hold(path))
         con = _connect(path, read_only, settings or WarehouseSettings())
         try:
             if not read_only:
@@ -103,7 +105,6 @@ def _make_folder(folder: Path) -> None:
 
 
 def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:
-    mask = os.umask(0o077)
     try:
         con = duckdb.connect(str(path), read_only=read_only, config=_config(settings, path))
     except duckdb.IOException as error:
@@ -112,14 +113,15 @@ def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb
         raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
     except duckdb.Error:
         raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
-    finally:
-        os.umask(mask)
     _set_up(con)
     return con
 
 
-def _config(settings: WarehouseSettings, path: Path | None) -> dict[str, str | bool | int | float | list[str]]:
-    config: dict[str, str | bool | int | float | list[str]] = {
+Config = dict[str, str | bool | int | float | list[str]]
+
+
+def _config(settings: WarehouseSettings, path: Path | None) -> Config:
+    config: Config = {
         "autoinstall_known_extensions": False,  # no network
         "autoload_known_extensions": False,
     }

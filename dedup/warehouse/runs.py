@@ -48,7 +48,9 @@ class Run:
         self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - started, 3)
         self._write()
 
-    def version(self, *, catalogue: str | None = None, model: str | None = None, profile: str | None = None) -> None:
+    def version(
+        self, *, catalogue: str | None = None, model: str | None = None, profile: str | None = None
+    ) -> None:
         """Note what the results were made with."""
         self.warehouse.con.execute(
             "UPDATE run SET catalogue_version = coalesce(?, catalogue_version), "
@@ -86,7 +88,8 @@ def start_run(warehouse: Warehouse, command: str) -> Iterator[Run]:
     last = con.execute("SELECT coalesce(max(run_id), 0) FROM run").fetchone()
     run = Run(1 + (last[0] if last else 0), warehouse)
     con.execute(
-        "INSERT INTO run (run_id, command, started_at, outcome, program_version) VALUES (?, ?, ?, 'running', ?)",
+        "INSERT INTO run (run_id, command, started_at, outcome, program_version) "
+        "VALUES (?, ?, ?, 'running', ?)",
         [run.run_id, command, now(), importlib.metadata.version("dedup")],
     )
     try:
