@@ -1,0 +1,39 @@
+"""Person buckets one after the other in this process: memory is bounded by one bucket, not by the warehouse."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+__all__ = ["BUCKET_LINES", "each_bucket"]
+
+#: Order lines a bucket holds at about; judging a million of them takes some 300 MB.
+BUCKET_LINES = 1_000_000
+
+
+def each_bucket(
+    con: duckdb.DuckDBPyConnection, query: str, *, person: str, lines: int, folder: Path | None
+) -> Iterator[str]:
+    """Split the rows of ``query`` by a hash of the column ``person`` and yield each bucket as a table expression.
+
+    ``lines`` is about how many rows there are; it sets the number of buckets. The buckets lie as Parquet in a private
+    folder inside ``folder`` (None: the system's) and vanish afterwards; each can be read until the next is asked for.
+    """
+    buckets = max(1, round(lines / BUCKET_LINES))
+    place = Path(tempfile.mkdtemp(prefix="dedup-buckets-", dir=folder))  # mkdtemp makes it 0700
+    try:
+        split = f"SELECT *, abs(hash({person}) % {buckets}) AS bucket FROM ({query})"
+        con.execute(f"COPY ({split}) TO {_literal(place / 'all')} (FORMAT parquet, PARTITION_BY (bucket))")
+        for bucket in sorted((place / "all").glob("bucket=*")):
+            yield f"read_parquet({_literal(bucket / '*.parquet')}, hive_partitioning = false)"
+            shutil.rmtree(bucket)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,216 @@
+"""The stage ``flag``: which persons to judge, their verdicts, and the table ``flag`` that says so in words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from dedup.engines import each_bucket
+from dedup.errors import ConfigError, Problem
+from dedup.rules.dictionary import write_dictionary
+from dedup.rules.facts import fact, number_dimensions
+from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
+from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
+from dedup.rules.recognition import LABORATORY
+from dedup.rules.resolving import DAY_ZERO, RuleBook, resolve
+from dedup.schema import TABLES
+from dedup.settings import Settings
+from dedup.warehouse import Run, Warehouse
+
+__all__ = ["FlagSummary", "flag", "flags_of"]
+
+
+@dataclass(frozen=True)
+class FlagSummary:
+    """What flagging did: persons and lines judged, flags by (scope, verdict), and whether older flags are stale."""
+
+    profile: str
+    catalogue_version: str
+    recognition: str
+    persons: int
+    lines: int
+    flags: dict[tuple[str, str], int]
+    stale: bool
+
+
+def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool = False) -> FlagSummary:
+    """Judge the persons that loading and matching touched, or ``everything``, and write their flags.
+
+    Reads line, code, facility, patient_record, patient_identity and todo; writes flag, flag_state, test, rule and
+    code_test. Raises ConfigError when the profile has no validity row.
+    """
+    catalogue = read_catalogue(settings.rules.catalogue, settings.rules.overlay)
+    book = resolve_profile(catalogue, settings.rules.profile)
+    with run.stage("flag") as stage, warehouse.transaction() as con:
+        policy = recognition_policy(con, settings)
+        state = (catalogue.version, book.profile, policy, _register_version(con))
+        before = con.execute(
+            "SELECT catalogue_version, profile, recognition, facility_version FROM flag_state"
+        ).fetchone()
+        everything = everything or before is None
+        write_dictionary(con, catalogue, book)
+        lines = _choose_persons(con, everything)
+        config = {"threads": _setting(con, "threads"), "memory_limit": _setting(con, "memory_limit")}
+        _clear(con, everything)
+        for words in flags_of(con, book, catalogue, by_level=policy == "level", everything=everything, lines=lines,
+                              config=config, warehouse=warehouse):  # fmt: skip
+            con.execute(f"INSERT INTO flag BY NAME SELECT *, {run.run_id} AS run_id FROM {words}")
+        persons = _count(con, "SELECT count(*) FROM wanted")
+        stale = before is not None and before != state and not everything
+        if not stale:
+            con.execute("DELETE FROM flag_state")
+            con.execute("INSERT INTO flag_state VALUES (?, ?, ?, ?, ?)", [*state, run.run_id])
+        con.execute("DELETE FROM todo WHERE stage = 'flag'")
+        flags = {(scope, verdict): n for scope, verdict, n in con.execute(
+            "SELECT scope, verdict, count(*) FROM flag GROUP BY ALL ORDER BY ALL").fetchall()}  # fmt: skip
+        stage.counts |= {"persons": persons, "lines": lines, "flags": sum(flags.values())}
+        if stale:
+            stage.notes.append("Rules, profile or register have changed: older flags are stale until 'dedup flag --all'.")
+    run.version(catalogue=catalogue.version, profile=book.profile)
+    return FlagSummary(book.profile, catalogue.version, policy, persons, lines, flags, stale)
+
+
+def resolve_profile(catalogue: Catalogue, profile: str) -> RuleBook:
+    """The rule book of a profile; ConfigError when the catalogue has no such profile."""
+    book = resolve(catalogue, profile)
+    if not any(row["profile"] == profile for row in book.validity):
+        known = ", ".join(sorted({row["profile"] for row in catalogue.validity.to_dicts() if row["profile"]}))
+        problem = f"there is no profile {profile!r}; there are: {known or 'none'}"
+        raise ConfigError([Problem(catalogue.path("validity", "catalogue"), 1, problem)])
+    return book
+
+
+def recognition_policy(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+    """``level`` when there is a register, else ``all``; the settings may say otherwise."""
+    if settings.recognition.policy is not None:
+        return settings.recognition.policy
+    return "level" if _count(con, "SELECT count(*) FROM facility WHERE registered") else "all"
+
+
+def flags_of(
+    con: duckdb.DuckDBPyConnection,
+    book: RuleBook,
+    catalogue: Catalogue,
+    *,
+    by_level: bool,
+    everything: bool,
+    lines: int,
+    warehouse: Warehouse,
+    config: dict[str, str | bool | int | float | list[str]],
+) -> Iterator[str]:
+    """Judge everybody, or the persons in the table ``wanted``; yields, bucket by bucket, a table with the columns of
+    ``flag`` (without run_id), each standing until the next is asked for."""
+    number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
+    _register_words(con, book)
+    judge = open_judge(book, con.execute(LABORATORY).to_arrow_table(), by_level=by_level, config=config)
+    folder = None if warehouse.path is None else warehouse.path.parent
+    try:
+        query = fact(None if everything else "wanted")
+        for bucket in each_bucket(con, query, person="person", lines=lines, folder=folder):
+            con.register("answer", judge.execute(f"FROM {judge_bucket(judge, book, bucket)}").to_arrow_table())
+            con.execute(f"CREATE OR REPLACE TEMP TABLE flag_words AS {_IN_WORDS}")
+            con.unregister("answer")
+            yield "flag_words"
+    finally:
+        judge.close()
+
+
+def _setting(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    row = con.execute("SELECT current_setting(?)", [name]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _register_version(con: duckdb.DuckDBPyConnection) -> str:
+    """Changes when a level, an ISO 15189 date or an alias does."""
+    rows = con.execute(
+        "SELECT facility_id, lab_level, iso15189, level_from, level_to FROM facility WHERE registered ORDER BY ALL"
+    ).fetchall()
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def _choose_persons(con: duckdb.DuckDBPyConnection, everything: bool) -> int:
+    """Make ``wanted`` (person_id): everybody, or those touched since flags were last made. Returns their lines."""
+    con.execute("CREATE OR REPLACE TEMP TABLE wanted (person_id BIGINT)")
+    if everything:
+        con.execute("INSERT INTO wanted SELECT DISTINCT person_id FROM patient_record WHERE person_id IS NOT NULL")
+        return _count(con, "SELECT count(*) FROM line WHERE superseded_by IS NULL")
+    con.execute("""
+INSERT INTO wanted
+SELECT DISTINCT p.person_id FROM patient_record AS p
+SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = p.patient_record_id
+WHERE p.person_id IS NOT NULL""")
+    return _count(con, """
+SELECT count(*) FROM line AS l JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
+SEMI JOIN wanted ON wanted.person_id = p.person_id WHERE l.superseded_by IS NULL""")  # fmt: skip
+
+
+def _clear(con: duckdb.DuckDBPyConnection, everything: bool) -> None:
+    """Take away the flags that are about to be made again, also those of persons that are no more."""
+    if everything:
+        con.execute("DELETE FROM flag")
+        return
+    con.execute("""
+DELETE FROM flag WHERE person_id IN (
+  SELECT person_id FROM wanted
+  UNION
+  SELECT c.old_person_id FROM person_change AS c
+  SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id)""")
+
+
+def _register_words(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
+    words = {
+        "verdict_word": VERDICTS,
+        "coverage_word": COVERAGES,
+        "reason_word": REASONS,
+        "rule_word": [row["rule_id"] for row in book.validity],
+        "exemption_word": [row["reason"] for row in book.exemptions],
+    }
+    for name, values in words.items():
+        con.register("incoming", pa.table({"no": range(len(values)), "word": pa.array(values, pa.string())}))
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM incoming")
+        con.unregister("incoming")
+
+
+_IN_WORDS = f"""
+SELECT o.facility_id, o.order_id, o.line_no,
+       CASE WHEN a.elsewhere THEN 'elsewhere' ELSE 'same_facility' END AS scope,
+       v.word AS verdict,
+       CASE reason.word WHEN 'order_reason' THEN o.order_reason WHEN 'exemption' THEN x.word ELSE reason.word END AS reason,
+       mine.person_id, ot.test_id, o.ordered_at,
+       q.facility_id AS prior_facility_id, q.order_id AS prior_order_id, q.line_no AS prior_line_no,
+       qt.test_id AS prior_test_id,
+       coalesce(q.collected_at, q.resulted_at, q.ordered_at) AS prior_collected_at, q.resulted_at AS prior_resulted_at,
+       date_diff('second', prior_collected_at, o.ordered_at) / 3600 AS hours_since_prior,
+       CASE WHEN a.valid < {LIFETIME_SECONDS} THEN prior_collected_at + to_seconds(a.valid) END AS valid_until,
+       r.word AS rule_id, c.word AS coverage,
+       CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 'same_record'
+            WHEN mine.match_probability <= theirs.match_probability THEN mine.match_method
+            ELSE theirs.match_method END AS match_method,
+       CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 1.0
+            ELSE least(mine.match_probability, theirs.match_probability) END AS match_probability,
+       coalesce(o.price_vnd, t.price_vnd, 0) AS price_vnd,
+       CASE WHEN v.word = 'avoidable' THEN coalesce(o.price_vnd, t.price_vnd, 0) ELSE 0 END AS avoidable_vnd,
+       a.chain_avoidable
+FROM answer AS a
+JOIN line AS o ON o.line_id = a.id
+JOIN line AS q ON q.line_id = a.prior
+JOIN patient_record AS mine ON mine.patient_record_id = o.patient_record_id
+JOIN patient_record AS theirs ON theirs.patient_record_id = q.patient_record_id
+JOIN code_test AS ot ON ot.code_id = o.code_id
+JOIN code_test AS qt ON qt.code_id = q.code_id
+JOIN test AS t ON t.test_id = ot.test_id
+JOIN verdict_word AS v ON v.no = a.verdict
+JOIN coverage_word AS c ON c.no = a.coverage
+JOIN reason_word AS reason ON reason.no = a.reason
+JOIN rule_word AS r ON r.no = a.rule
+LEFT JOIN exemption_word AS x ON x.no = a.exemption"""
+

@@ -1,0 +1,99 @@
+"""Judging one person bucket, exactly as CONTRACT §4: lines in, verdicts out, everything as integers.
+
+The steps, each one named table, in the order in which they run:
+
+    b             the bucket's lines, with the slot of the rule book each one falls into
+    pair          (order, prior) within reach of any rule, and no specimen booked twice
+    direct_unit   what each prior says about the test ordered: its verdict, packed into a rank
+    direct        the strongest prior of each order and scope
+    part_unit, part   the same for the components of panels that no prior makes avoidable directly
+    whole         the panel judged by its components
+    judged        the stronger of the two for each order and scope, and its evidence
+    chain         what is still avoidable when the avoided orders are left out
+
+A *target* is what has to be covered: the test ordered or, for a panel judged by components, one of those.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from dedup.rules import covering, evidence
+from dedup.rules.chains import add_chains
+from dedup.rules.resolving import RuleBook
+
+__all__ = ["COVERAGES", "FACT_COLUMNS", "REASONS", "VERDICTS", "judge_bucket", "open_judge"]
+
+#: The narrow fact: what a bucket's source must have. Times are local seconds since DAY_ZERO.
+FACT_COLUMNS = {
+    "id": "BIGINT",  # line_id
+    "person": "BIGINT",
+    "test": "INTEGER",
+    "specimen": "INTEGER",  # own, else the catalogue's for the test; 0 unknown
+    "own_specimen": "INTEGER",  # 0: the line names none
+    "facility": "INTEGER",  # numbered in the order of their codes
+    "laboratory": "INTEGER",  # the performing facility
+    "ordered": "BIGINT",
+    "collected": "BIGINT",  # collected, else resulted, else ordered
+    "available": "BIGINT",  # when a final or corrected result was there; NULL: never
+    "flag": "TINYINT",  # 0 none, 1 N, 2 L H A, 3 LL HH AA, 4 POS, 5 NEG
+    "setting": "TINYINT",
+    "reason": "TINYINT",  # order reason; 0 none
+    "age": "INTEGER",  # days at the order; NULL unknown
+    "order_id": "VARCHAR",  # read only to tell equals apart
+    "line_no": "INTEGER",
+}
+
+#: By rank, the strongest last.
+VERDICTS = ("pending", "unrecognised", "justified", "review", "avoidable")
+COVERAGES = ("same", "panel", "components", "partial")
+REASONS = ("no_result_yet", "lab_not_recognised", "order_reason", "exemption", "specimen_unknown", "partial_panel",
+           "valid_result")  # fmt: skip
+
+
+def open_judge(
+    book: RuleBook, laboratory: pa.Table, *, by_level: bool, config: dict[str, str | bool | int | float | list[str]] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that holds the rule book, ready to judge buckets one after the other.
+
+    ``laboratory`` is the answer to recognition.LABORATORY; it counts only ``by_level``.
+    """
+    con = duckdb.connect(config=config or {})
+    con.execute("SET enable_progress_bar = false")
+    con.execute("SET preserve_insertion_order = false")
+    tables = book.tables | {"d_laboratory": laboratory, "d_policy": pa.table({"by_level": [by_level]})}
+    for name, table in tables.items():
+        con.register("incoming", table)
+        con.execute(f"CREATE TABLE {name} AS FROM incoming")
+        con.unregister("incoming")
+    return con
+
+
+def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) -> str:
+    """Judge the lines of ``source`` (a table or view with FACT_COLUMNS); every person in it must be whole.
+
+    Returns the name of a table with one row for each order line and scope that has a covering prior:
+    ``o, id, elsewhere, verdict, reason, exemption, rule, coverage, q, prior, collected, valid, chain_avoidable``.
+    It stands until the next call. Verdict, reason and coverage index the tuples above; rule and exemption the rows
+    of the rule book (-1: none); o and q are row numbers in the bucket, id and prior the lines'; times in seconds.
+    """
+    def step(name: str, sql: str) -> None:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+
+    step("b", covering.lines(book, source))
+    step("cross_line", covering.CROSS)
+    step("pair", covering.PAIR)
+    for name, pairs in (("direct", "pair"), ("part", covering.UNDECIDED)):
+        step("unit", covering.units(book, pairs, part=int(name == "part")))
+        step("rough", evidence.ROUGH)
+        step("tie", evidence.TIE)
+        step("place", evidence.places(source, "SELECT q AS row FROM tie"))
+        step(name, evidence.BEST)
+    step("expiry", evidence.expiry(book))
+    step("place", evidence.places(source, "SELECT q AS row FROM expiry WHERE contested"))
+    step("whole", evidence.WHOLE)
+    step("judged", evidence.judged(book))
+    add_chains(con, book, source)
+    step("answer", evidence.ANSWER)
+    return "answer"
