@@ -1,0 +1,18 @@
+"""Reports for people in hospitals: figures computed in SQL, shown as a terminal table, JSON, HTML, XLSX or CSV.
+
+Reads the public tables, ``facility``, ``facility_alias``, ``test``, ``rule`` and ``flag_state``; writes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dedup.reporting.data import render_json
+from dedup.reporting.figures import Figures, each_hospital, figures
+from dedup.reporting.filters import Filters
+from dedup.reporting.terminal import render_table
+
+__all__ = ["REPORTS", "Figures", "Filters", "each_hospital", "figures", "render_json", "render_table"]
+
+#: Report → what computes it. A new report is one file and one line here.
+REPORTS: dict[str, Callable[..., object]] = {"repeats": figures}

@@ -1,0 +1,192 @@
+"""The figures of a report: computed in SQL from the shared tables, frozen, the same for every format."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from dedup.reporting.facts import ALL, look_at, prepared
+from dedup.reporting.filters import Filters, check
+from dedup.reporting.intervals import interval
+from dedup.reporting.sections import SECTIONS
+from dedup.reporting.sections.counting import repeats, sums
+from dedup.reporting.tables import Section, Table
+from dedup.schema import VERDICTS
+from dedup.warehouse import Warehouse
+
+__all__ = ["Basis", "Figures", "ScopeFigures", "each_hospital", "figures"]
+
+_NO_LINES: dict[str, Any] = {
+    "lines": 0,
+    "persons": 0,
+    "price_vnd": decimal.Decimal(0),
+    "first_at": None,
+    "last_at": None,
+}
+_CHUNK = 200  # hospitals looked at together by ``each_hospital``
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the flags were made with. All blank: nothing was flagged yet."""
+
+    profile: str
+    catalogue_version: str
+    recognition: str
+    run_id: int | None
+    ended_at: datetime.datetime | None
+
+
+@dataclass(frozen=True)
+class ScopeFigures:
+    """The headline of one scope. A line may be a repeat in both: never add two scopes up."""
+
+    scope: str
+    repeats: int
+    verdicts: Mapping[str, int]
+    avoidable_share: float | None  #: of all order lines
+    avoidable_95: tuple[float, float] | None
+    avoidable_vnd: decimal.Decimal
+    chain_avoidable: int
+    chain_vnd: decimal.Decimal
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One report: about everything the filters let through, or about one ordering facility."""
+
+    facility_id: str | None
+    facility_name: str | None
+    filters: Filters
+    basis: Basis
+    lines: int  #: order lines that were neither cancelled nor rejected
+    persons: int
+    price_vnd: decimal.Decimal
+    first_at: datetime.datetime | None
+    last_at: datetime.datetime | None
+    scopes: tuple[ScopeFigures, ...]
+    tables: Mapping[str, Table]
+    facility_names: Mapping[str, str]
+    test_names: Mapping[str, tuple[str, str]]  #: test_id → Vietnamese, English
+
+    def scope(self, name: str) -> ScopeFigures:
+        """The headline of one scope; zeros when the filters left it out."""
+        found = [scope for scope in self.scopes if scope.scope == name]
+        return found[0] if found else _empty_scope(name)
+
+
+def figures(warehouse: Warehouse, filters: Filters | None = None) -> Figures:
+    """Everything the filters let through, as one report.
+
+    UsageError when a filter names something the warehouse does not know.
+    """
+    con = warehouse.con
+    filters = check(con, filters or Filters())
+    with prepared(con, filters):
+        return _look(con, filters, None, _Names(con))[ALL]
+
+
+def each_hospital(warehouse: Warehouse, filters: Filters | None = None) -> Iterator[Figures]:
+    """One report for each ordering facility the filters let through, by facility code."""
+    con = warehouse.con
+    filters = check(con, filters or Filters())
+    with prepared(con, filters) as units:
+        names = _Names(con)
+        for start in range(0, len(units), _CHUNK):
+            chunk = units[start : start + _CHUNK]
+            found = _look(con, filters, chunk, names)
+            yield from (found[unit] for unit in chunk)
+
+
+class _Names:
+    """What codes are called, and what the flags were made with; read once per report."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.facilities = dict[str, str](
+            con.execute("SELECT facility_id, name FROM report_facility WHERE name IS NOT NULL ORDER BY ALL").fetchall()
+        )
+        tests = con.execute("SELECT test_id, name_vi, name_en FROM test ORDER BY test_id").fetchall()
+        self.tests = {test: (vi or test, en or test) for test, vi, en in tests}
+        row = con.execute(
+            "SELECT s.profile, s.catalogue_version, s.recognition, s.run_id, r.ended_at FROM flag_state AS s "
+            "LEFT JOIN run AS r ON r.run_id = s.run_id ORDER BY s.run_id DESC LIMIT 1"
+        ).fetchone()
+        self.basis = (
+            Basis(row[0] or "", row[1] or "", row[2] or "", row[3], row[4]) if row else Basis("", "", "", None, None)
+        )
+
+
+def _look(
+    con: duckdb.DuckDBPyConnection, filters: Filters, units: list[str] | None, names: _Names
+) -> dict[str, Figures]:
+    """The reports of the units (None: the one about everything)."""
+    look_at(con, units)
+    keys = [ALL] if units is None else units
+    heads = _headlines(con)
+    scopes = _scopes(con)
+    tables = {unit: dict[str, Table]() for unit in keys}
+    for section in SECTIONS.values():
+        if not (section.only_all and units is not None):
+            for unit, rows in _rows(con, section, keys).items():
+                tables[unit][section.name] = Table(section, tuple(rows))
+    return {
+        unit: Figures(
+            facility_id=None if units is None else unit,
+            facility_name=None if units is None else names.facilities.get(unit),
+            filters=filters,
+            basis=names.basis,
+            **heads.get(unit, _NO_LINES),
+            scopes=tuple(scopes.get((unit, scope), _empty_scope(scope)) for scope in filters.scopes),
+            tables=tables[unit],
+            facility_names=names.facilities,
+            test_names=names.tests,
+        )
+        for unit in keys
+    }
+
+
+def _headlines(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    rows = con.execute(
+        "SELECT unit, sum(lines), count(DISTINCT person_id), coalesce(sum(price_vnd), 0), min(first_at), max(last_at) "
+        "FROM unit_person GROUP BY unit ORDER BY unit"
+    ).fetchall()
+    return {unit: dict(zip(_NO_LINES, row, strict=True)) for unit, *row in rows}
+
+
+def _scopes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], ScopeFigures]:
+    rows = con.execute(f"""
+WITH {sums(None)}, counted AS (SELECT unit, scope, {repeats()} FROM unit_repeat GROUP BY ALL)
+SELECT c.unit, c.scope, c.* EXCLUDE (unit, scope),
+       [w.persons, w.lines, coalesce(h.y, 0), w.nn, coalesce(h.yn, 0), coalesce(h.yy, 0)]
+FROM counted AS c JOIN whole AS w ON w.unit = c.unit
+LEFT JOIN hit AS h ON h.unit = c.unit AND h.scope = c.scope
+ORDER BY c.unit, c.scope
+""").fetchall()
+    found = {}
+    for unit, scope, number, *rest in rows:
+        verdicts = dict(zip(VERDICTS, rest[: len(VERDICTS)], strict=True))
+        chain, vnd, chain_vnd, totals = rest[len(VERDICTS) :]
+        share = verdicts["avoidable"] / totals[1]
+        found[unit, scope] = ScopeFigures(scope, number, verdicts, share, interval(*totals), vnd, chain, chain_vnd)
+    return found
+
+
+def _empty_scope(scope: str) -> ScopeFigures:
+    nothing = decimal.Decimal(0)
+    return ScopeFigures(scope, 0, dict.fromkeys(VERDICTS, 0), None, None, nothing, 0, nothing)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, section: Section, units: list[str]) -> dict[str, list[tuple[object, ...]]]:
+    rows: dict[str, list[tuple[object, ...]]] = {unit: [] for unit in units}
+    spans = [place for place, column in enumerate(section.columns) if column.kind == "interval"]
+    for unit, *row in con.execute(section.sql).fetchall():
+        for place in spans:
+            row[place] = interval(*row[place])
+        rows[unit].append(tuple(row))
+    names = [column.name for column in section.columns]
+    return {unit: section.finish(found, names) if section.finish else found for unit, found in rows.items()}

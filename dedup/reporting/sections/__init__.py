@@ -1,0 +1,32 @@
+"""The parts of a report, in the order they are shown. A new part is one Section and one line here."""
+
+from __future__ import annotations
+
+from dedup.reporting.sections import breakdowns, quality, reasons, timing
+from dedup.reporting.tables import Section
+
+__all__ = ["SECTIONS"]
+
+SECTIONS: dict[str, Section] = {
+    section.name: section
+    for section in (
+        breakdowns.VERDICTS,
+        breakdowns.TESTS,
+        breakdowns.PAIRS,
+        breakdowns.HOSPITALS,
+        breakdowns.DEPARTMENTS,
+        breakdowns.ORDERERS,
+        breakdowns.SOURCES,
+        timing.AGES,
+        timing.USED,
+        timing.WEEKS,
+        reasons.REASONS,
+        reasons.RECORDED,
+        reasons.ORDERER,
+        quality.DELIVERIES,
+        quality.REJECTED,
+        quality.SKIPPED,
+        quality.RULES,
+        quality.MATCHING,
+    )
+}

@@ -1,0 +1,96 @@
+"""Flags, order lines and patients as Parquet or CSV.
+
+**Parquet** holds every value as it is. **CSV** is for people and spreadsheets: UTF-8 with a byte order mark, a header
+row, no value as an empty cell, đồng without needless decimals. A cell of *text* that a spreadsheet would take for a
+formula (it begins with ``= + - @``, a tab or a carriage return) gets an apostrophe in front. A text that begins with
+an apostrophe gets one too, so that taking one leading apostrophe off gives back exactly what was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from dedup.errors import DedupError, UsageError
+from dedup.research.frames import columns_of, select
+from dedup.warehouse import Warehouse
+
+__all__ = ["FORMULA", "export"]
+
+#: What a spreadsheet takes for the beginning of a formula, and the apostrophe itself.
+FORMULA = r"^[=+\-@\t\r']"
+
+_PARQUET = "FORMAT parquet, COMPRESSION zstd"
+_CSV = "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S', DATEFORMAT '%Y-%m-%d'"
+_MARK = "\N{BYTE ORDER MARK}"
+
+
+def export(warehouse: Warehouse, what: str, out: Path, *, identified: bool = False) -> int:
+    """Write ``what`` (flags, orders or patients) to ``out`` (.parquet or .csv) and give the number of rows.
+
+    The file appears whole or not at all, readable by its owner only, its rows in the order of their key.
+    ``identified``: patients with their identity columns. Raises UsageError for a call that makes no sense and
+    DedupError when the file cannot be written.
+    """
+    out = Path(out)
+    query = select(what, identified=identified)
+    if identified and what != "patients":
+        raise UsageError("--identified is for the export of patients.")
+    ending = out.suffix.lower()
+    if ending not in (".parquet", ".csv"):
+        raise UsageError(f"{out.name}: an export ends in .parquet or .csv.")
+    if not out.parent.is_dir():
+        raise UsageError(f"There is no folder {out.parent}.")
+    options = _PARQUET
+    if ending == ".csv":
+        query, options = _for_people(query, columns_of(warehouse.con, query)), _CSV
+    with _aside(out) as aside:
+        try:
+            written = warehouse.con.execute(f"COPY ({query}) TO {_text(str(aside))} ({options})").fetchone()
+        except duckdb.Error as error:  # its text may quote a value
+            raise DedupError(f"{out} could not be written ({type(error).__name__}).") from None
+    return written[0] if written else 0
+
+
+def _for_people(query: str, columns: list[tuple[str, str]]) -> str:
+    """The same rows with cells that a spreadsheet reads as they are meant."""
+    cells: list[str] = []
+    for name, kind in columns:
+        cell = f'"{name}"'
+        if kind.endswith("[]"):
+            cell = f"array_to_string({cell}, ';')"
+        if kind.startswith("VARCHAR"):
+            cell = f"CASE WHEN regexp_matches({cell}, {_text(FORMULA)}) THEN '''' || {cell} ELSE {cell} END"
+        elif kind.startswith("DECIMAL"):
+            cell = f"rtrim(rtrim(CAST({cell} AS VARCHAR), '0'), '.')"
+        # the file begins with the first column's heading, so the mark goes there
+        cells.append(f'{cell} AS "{name if cells else _MARK + name}"')
+    return f"SELECT {', '.join(cells)} FROM ({query})"
+
+
+def _text(value: str) -> str:
+    """An SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+@contextlib.contextmanager
+def _aside(out: Path) -> Iterator[Path]:
+    """A path beside ``out``, made private, that takes its place when the block succeeds and goes when it does not."""
+    aside = out.with_name(f".{secrets.token_hex(8)}{out.suffix.lower()}")
+    try:
+        try:
+            os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise DedupError(f"{out} could not be written: {error.strerror}.") from None
+        yield aside
+        with aside.open("rb") as handle:
+            os.fsync(handle.fileno())
+        aside.chmod(0o600)
+        aside.replace(out)
+    finally:
+        aside.unlink(missing_ok=True)

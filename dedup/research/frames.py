@@ -1,0 +1,42 @@
+"""The shared tables as outsiders see them: which columns, in which order, with or without identity."""
+
+from __future__ import annotations
+
+import duckdb
+
+from dedup.errors import UsageError
+from dedup.schema import TABLES
+
+__all__ = ["EXPORTS", "columns_of", "select"]
+
+_PATIENT = ("facility_id", "patient_id", "person_id", "match_method", "match_probability")
+
+#: Export → the table and the key its rows are ordered by.
+EXPORTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "flags": ("flag", ("facility_id", "order_id", "line_no", "scope")),
+    "orders": ("order_line", ("facility_id", "order_id", "line_no")),
+    "patients": ("patient_record", ("facility_id", "patient_id")),
+}
+
+
+def select(what: str, *, identified: bool = False, ordered: bool = True) -> str:
+    """The SELECT behind an export. ``identified`` adds the identity columns to patients.
+
+    Raises UsageError when there is no such export.
+    """
+    if what not in EXPORTS:
+        raise UsageError(f"There is no export {what!r}. Choose from {', '.join(EXPORTS)}.")
+    table, key = EXPORTS[what]
+    columns = "*"
+    if what == "flags":
+        columns = ", ".join(TABLES["flag"].columns)
+    elif what == "patients":
+        more = [name for name in TABLES["patient_record"].columns if name not in (*_PATIENT, "patient_record_id")]
+        columns = ", ".join([*_PATIENT, *(more if identified else ())])
+    query = f"SELECT {columns} FROM {table}"
+    return f"{query} ORDER BY {', '.join(key)}" if ordered else query
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str]]:
+    """Name and DuckDB type of each column of ``query``."""
+    return [(row[0], row[1]) for row in con.execute(f"DESCRIBE {query}").fetchall()]
