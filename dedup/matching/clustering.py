@@ -1,0 +1,144 @@
+"""From edges to persons, without chaining: connected components, and where a component is no clique, step by step.
+
+Two groups are joined only if nothing forbids any pair across them and the pairs across them speak for it on
+average, so that one record cannot tie strangers together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dedup.matching.comparing import Positions
+
+__all__ = ["Edges", "cluster"]
+
+#: Bits by which the best of two conflicting partners must lead; below it nobody can tell whose record it is.
+MARGIN_BITS = 3.0
+#: Beyond this many variants a component's missing pairs are not scored: only its own edges speak.
+_LARGEST_SCORED = 200
+#: What counts for a pair that may never be one person.
+FORBIDDEN = -1000.0
+
+PairBits = Callable[["Positions", "Positions"], "np.ndarray[Any, np.dtype[np.float64]]"]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs of variants that may be one person: positions, bits."""
+
+    a: np.ndarray[Any, np.dtype[np.int32]]
+    b: np.ndarray[Any, np.dtype[np.int32]]
+    bits: np.ndarray[Any, np.dtype[np.float64]]
+
+
+def cluster(size: int, edges: Edges, pair_bits: PairBits) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """The group of each of ``size`` variants: the smallest position in it.
+
+    ``pair_bits`` scores pairs that no block brought together; FORBIDDEN marks a pair that must not be joined.
+    """
+    labels, unclear = _components(size, edges)
+    if len(unclear):
+        for members, found in _refine(labels, unclear, edges, pair_bits):
+            labels[members] = found
+    return labels
+
+
+def _components(size: int, edges: Edges) -> tuple[Positions, Positions]:
+    """Label by smallest member, and the labels of the components that are no cliques."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges.a), dtype=np.int8), (edges.a, edges.b)), shape=(size, size))
+    count, raw = connected_components(graph, directed=False)
+    first = np.full(count, size, dtype=np.int32)
+    np.minimum.at(first, raw, np.arange(size, dtype=np.int32))
+    labels = first[raw]
+    members = np.bincount(labels, minlength=size)
+    links = np.bincount(labels[edges.a], minlength=size)
+    unclear = np.flatnonzero((members > 2) & (links < members * (members - 1) // 2))
+    return labels, unclear
+
+
+def _refine(
+    labels: Positions, unclear: Positions, edges: Edges, pair_bits: PairBits
+) -> list[tuple[Positions, Positions]]:
+    wanted = np.zeros(len(labels), dtype=np.bool_)
+    wanted[unclear] = True
+    inside = np.flatnonzero(wanted[labels])
+    order = inside[np.argsort(labels[inside], kind="stable")]
+    bounds = np.flatnonzero(np.diff(labels[order])) + 1
+    groups = np.split(order, bounds)
+    mine = np.flatnonzero(wanted[labels[edges.a]])
+    by_group = mine[np.argsort(labels[edges.a[mine]], kind="stable")]
+    edge_groups = np.split(by_group, np.flatnonzero(np.diff(labels[edges.a[by_group]])) + 1)
+    matrices = _matrices(groups, edge_groups, edges, pair_bits)
+    return [
+        (group, group[_agglomerate(matrix, known)]) for group, (matrix, known) in zip(groups, matrices, strict=True)
+    ]
+
+
+def _matrices(
+    groups: list[Positions], edge_groups: list[Positions], edges: Edges, pair_bits: PairBits
+) -> list[tuple[Positions, Positions]]:
+    """For each group the bits of all its pairs, and which of them are edges."""
+    found, rows, columns = [], [], []
+    for group, mine in zip(groups, edge_groups, strict=True):
+        n = len(group)
+        matrix, known = np.zeros((n, n)), np.zeros((n, n), dtype=np.bool_)
+        i, j = np.searchsorted(group, edges.a[mine]), np.searchsorted(group, edges.b[mine])
+        matrix[i, j] = matrix[j, i] = edges.bits[mine]
+        known[i, j] = known[j, i] = True
+        found.append((matrix, known))
+        if n <= _LARGEST_SCORED:
+            gap_i, gap_j = np.nonzero(np.triu(~known, 1))
+            rows.append(group[gap_i])
+            columns.append(group[gap_j])
+    if rows:
+        bits = pair_bits(np.concatenate(rows), np.concatenate(columns))
+        start = 0
+        for matrix, known in found:
+            if len(matrix) <= _LARGEST_SCORED:
+                gap = np.nonzero(np.triu(~known, 1))
+                part = bits[start : start + len(gap[0])]
+                matrix[gap] = part
+                matrix[gap[1], gap[0]] = part
+                start += len(gap[0])
+    return found
+
+
+def _agglomerate(matrix: Positions, known: Positions) -> Positions:
+    """The smallest member of each member's group, joining along edges from the strongest to the weakest."""
+    n = len(matrix)
+    forbidden = matrix <= FORBIDDEN
+    usable = known & ~_ambiguous(matrix, known, forbidden)
+    i, j = np.nonzero(np.triu(usable, 1))
+    order = np.lexsort((j, i, -matrix[i, j]))
+    group = np.arange(n)
+    for x, y in zip(i[order].tolist(), j[order].tolist(), strict=True):
+        if group[x] == group[y]:
+            continue
+        left, right = np.flatnonzero(group == group[x]), np.flatnonzero(group == group[y])
+        across = np.ix_(left, right)
+        if not forbidden[across].any() and matrix[across].mean() >= 0:
+            group[group == max(group[x], group[y])] = min(group[x], group[y])
+    return group
+
+
+def _ambiguous(matrix: Positions, known: Positions, forbidden: Positions) -> Positions:
+    """Edges from one member to two that forbid each other, when neither clearly leads: neither counts."""
+    n = len(matrix)
+    result = np.zeros((n, n), dtype=np.bool_)
+    if not forbidden.any():
+        return result
+    for x in range(n):
+        partners = np.flatnonzero(known[x])
+        bits = matrix[x, partners]
+        rivals = forbidden[np.ix_(partners, partners)]
+        beaten = (rivals & (bits[None, :] > bits[:, None] - MARGIN_BITS)).any(axis=1)
+        result[x, partners[beaten]] = True
+    return result | result.T

@@ -1,0 +1,243 @@
+"""What two variants have in common, field by field, as levels: pure functions on columns of pairs.
+
+A level is a small integer, an index into the field's tuple in FIELDS. Strings are compared by code; only distinct
+pairs of different values reach rapidfuzz.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dedup.matching.variants import Coded, Variants
+
+__all__ = ["FIELDS", "compare"]
+
+Levels: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
+Flags: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+Positions: TypeAlias = "np.ndarray[Any, Any]"
+
+#: field → its levels; the first one is "says nothing".
+FIELDS: dict[str, tuple[str, ...]] = {
+    "given_name": ("missing", "equal", "equal_marks_differ", "sounds_alike", "similar", "swapped", "differs"),
+    "middle_name": ("missing", "equal", "one_missing", "overlaps", "similar", "differs"),
+    "family_name": ("missing", "equal", "similar", "differs"),
+    "given_rarity": ("says_nothing", "common", "uncommon", "rare", "very_rare", "unheard_of"),
+    "middle_rarity": ("says_nothing", "common", "uncommon", "rare", "very_rare", "unheard_of"),
+    "family_rarity": ("says_nothing", "common", "uncommon", "rare", "very_rare", "unheard_of"),
+    "birth_date": (
+        "missing", "equal", "day_month_swapped", "one_part_differs", "year_typed_wrong", "year_only_equal",
+        "year_equal_rest_differs", "near_years", "differs", "generation_apart",
+    ),
+    "sex": ("missing", "equal", "differs"),
+    "phone": ("missing", "equal", "one_digit_differs", "differs"),
+    "insurance": ("missing", "equal", "one_digit_differs", "differs"),
+    "id": ("missing", "equal", "one_digit_differs", "differs", "conflicts"),
+    "place": ("missing", "ward_equal", "province_equal", "province_differs"),
+}  # fmt: skip
+
+#: A birth year this much apart is another generation (the youngest mothers of the civil register are about 14).
+GENERATION = 14
+
+
+def level(field: str, name: str) -> int:
+    """The number of a level."""
+    return FIELDS[field].index(name)
+
+
+def compare(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions]) -> dict[str, Levels]:
+    """Levels of every pair (v[a], v[b]); ``rarity`` gives per name part the rarity level of each variant."""
+    given, middle, family = _names(v, a, b)
+    same = {
+        "given": np.isin(given, [level("given_name", n) for n in ("equal", "equal_marks_differ", "swapped")]),
+        "middle": middle == level("middle_name", "equal"),
+        "family": (family == level("family_name", "equal")),
+    }
+    return {
+        "given_name": given,
+        "middle_name": middle,
+        "family_name": family,
+        **{f"{part}_rarity": np.where(same[part], rarity[part][a], 0).astype(np.uint8) for part in same},
+        "birth_date": _birth_date(v, a, b),
+        "sex": _choose(((v.sex[a] == 0) | (v.sex[b] == 0), 0), (v.sex[a] == v.sex[b], 1), otherwise=2),
+        "phone": _number(v.text["phone"], a, b),
+        "insurance": _insurance(v.text["insurance_numbers"], a, b),
+        "id": _id(v, a, b),
+        "place": _place(v, a, b),
+    }
+
+
+def _choose(*cases: tuple[Flags, int], otherwise: int) -> Levels:
+    """The level of the first case that holds."""
+    return np.select([case for case, _ in cases], [number for _, number in cases], otherwise).astype(np.uint8)
+
+
+def _names(v: Variants, a: Positions, b: Positions) -> tuple[Levels, Levels, Levels]:
+    given, middle, family = (v.text[f"{part}_name"].codes for part in ("given", "middle", "family"))
+    unknown = (given[a] < 0) | (given[b] < 0) | v.newborn[a] | v.newborn[b]
+    alike, sounding = _alike(v.text["given_name"], a, b)
+    swapped = ~unknown & (given[a] != given[b]) & _same_tokens(v.text["name"], a, b)
+    marked = v.text["marked"].codes
+    marks_differ = (marked[a] >= 0) & (marked[b] >= 0) & (marked[a] != marked[b]) & _given_marks_differ(v, a, b)
+    given_level = _choose(
+        (unknown, 0), (swapped, 5), ((given[a] == given[b]) & marks_differ, 2), (given[a] == given[b], 1),
+        (sounding, 3), (alike, 4), otherwise=6,
+    )  # fmt: skip
+    cut = ~swapped & _one_within_other(v.text["name"], a, b)
+    given_level = np.where(cut & (given_level == 6), 4, given_level).astype(np.uint8)
+    near, _ = _alike(v.text["middle_name"], a, b)
+    middle_level = _choose(
+        (unknown | swapped | ((middle[a] < 0) & (middle[b] < 0)), 0), (middle[a] == middle[b], 1),
+        ((middle[a] < 0) | (middle[b] < 0), 2), (_share_token(v.text["middle_name"], a, b), 3), (near, 4), otherwise=5,
+    )  # fmt: skip
+    close, heard = _alike(v.text["family_name"], a, b)
+    family_level = _choose(
+        (unknown | swapped | (family[a] < 0) | (family[b] < 0), 0), (family[a] == family[b], 1),
+        (close | heard, 2), otherwise=3,
+    )  # fmt: skip
+    return given_level, middle_level, family_level
+
+
+def _birth_date(v: Variants, a: Positions, b: Positions) -> Levels:
+    ya, yb, ma, mb, da, db = v.year[a], v.year[b], v.month[a], v.month[b], v.day[a], v.day[b]
+    full = (da > 0) & (db > 0)
+    same_year, gap = ya == yb, np.abs(ya.astype(np.int32) - yb)
+    typed_wrong = full & (ma == mb) & (da == db) & _year_typed_wrong(ya, yb)
+    coarse = same_year & ~full & ((ma == 0) | (mb == 0) | (ma == mb))
+    return _choose(
+        ((ya == 0) | (yb == 0), 0), (full & same_year & (ma == mb) & (da == db), 1),
+        (full & same_year & (ma == db) & (da == mb), 2), (full & same_year & ((ma == mb) | (da == db)), 3),
+        (typed_wrong, 4), (coarse, 5), (same_year, 6), (gap >= GENERATION, 9), (~full & (gap <= 1), 7), otherwise=8,
+    )  # fmt: skip
+
+
+def _year_typed_wrong(ya: Positions, yb: Positions) -> Flags:
+    """One digit of the last two differs, or those two are swapped, or the century differs."""
+    ta, ua, tb, ub = ya // 10 % 10, ya % 10, yb // 10 % 10, yb % 10
+    one = (ya // 100 == yb // 100) & ((ta == tb) | (ua == ub))
+    return one | ((ya // 100 == yb // 100) & (ta == ub) & (ua == tb))
+
+
+def _number(column: Coded, a: Positions, b: Positions) -> Levels:
+    codes = column.codes
+    ca, cb = codes[a], codes[b]
+    missing, equal = (ca < 0) | (cb < 0), ca == cb
+    near = _distance_one(column, ca, cb, ~missing & ~equal)
+    return _choose((missing, 0), (equal, 1), (near, 2), otherwise=3)
+
+
+def _insurance(column: Coded, a: Positions, b: Positions) -> Levels:
+    found = _number(column, a, b)
+    found[(found >= 2) & _share_token(column, a, b)] = 1
+    return found
+
+
+def _id(v: Variants, a: Positions, b: Positions) -> Levels:
+    kind, grade = v.id_type, v.id_grade
+    plain = _number(v.text["id_number"], a, b)
+    apart = (kind[a] == 0) | (kind[a] != kind[b])
+    usable = (grade[a] > 0) & (grade[b] > 0)
+    return _choose(
+        (apart, 0), (plain == 1, 1), ((plain >= 2) & usable, 4), (plain == 2, 2), (plain == 3, 3), otherwise=0
+    )
+
+
+def _place(v: Variants, a: Positions, b: Positions) -> Levels:
+    province, ward = v.text["province"].codes, v.text["ward"].codes
+    same = province[a] == province[b]
+    return _choose(
+        ((province[a] < 0) | (province[b] < 0), 0), (same & (ward[a] >= 0) & (ward[a] == ward[b]), 1), (same, 2),
+        otherwise=3,
+    )  # fmt: skip
+
+
+def _distinct(ca: Positions, cb: Positions, where: Flags) -> tuple[Positions, Positions, Positions]:
+    """The distinct (smaller, larger) code pairs where ``where``, and for each of those rows its pair."""
+    low, high = np.minimum(ca[where], cb[where]), np.maximum(ca[where], cb[where])
+    packed, back = np.unique((low.astype(np.int64) << 32) | high, return_inverse=True)
+    return (packed >> 32).astype(np.int64), packed & 0xFFFFFFFF, back
+
+
+def _spread(where: Flags, back: Positions, found: Flags) -> Flags:
+    result = np.zeros(len(where), dtype=np.bool_)
+    result[where] = found[back]
+    return result
+
+
+def _distance_one(column: Coded, ca: Positions, cb: Positions, where: Flags) -> Flags:
+    """One digit replaced, or two neighbours swapped."""
+    from rapidfuzz.distance import OSA
+    from rapidfuzz.process import cpdist
+
+    if not where.any():
+        return where.copy()
+    low, high, back = _distinct(ca, cb, where)
+    values = column.values.to_pylist()
+    left, right = [values[i] for i in low], [values[i] for i in high]
+    return _spread(where, back, cpdist(left, right, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8) <= 1)
+
+
+def _alike(column: Coded, a: Positions, b: Positions) -> tuple[Flags, Flags]:
+    """Where two different name parts are one typing error apart, and where they sound alike."""
+    from rapidfuzz.distance import OSA
+    from rapidfuzz.process import cpdist
+
+    from dedup.matching.names import skeleton
+
+    ca, cb = column.codes[a], column.codes[b]
+    where = (ca >= 0) & (cb >= 0) & (ca != cb)
+    if not where.any():
+        return where.copy(), where.copy()
+    low, high, back = _distinct(ca, cb, where)
+    values = column.values.to_pylist()
+    left, right = [values[i] for i in low], [values[i] for i in high]
+    sounds = {code: skeleton(values[code]) for code in np.union1d(low, high).tolist()}
+    heard = np.fromiter(
+        (sounds[i] == sounds[j] for i, j in zip(low.tolist(), high.tolist(), strict=True)), np.bool_, len(low)
+    )
+    long = np.fromiter((min(len(x), len(y)) >= 3 for x, y in zip(left, right, strict=True)), np.bool_, len(low))
+    near = long & (cpdist(left, right, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8) <= 1)
+    return _spread(where, back, near), _spread(where, back, heard)
+
+
+def _tokens(
+    column: Coded, a: Positions, b: Positions
+) -> tuple[Flags, Positions, list[tuple[frozenset[str], frozenset[str]]]]:
+    ca, cb = column.codes[a], column.codes[b]
+    where = (ca >= 0) & (cb >= 0) & (ca != cb)
+    low, high, back = _distinct(ca, cb, where)
+    values = column.values.to_pylist()
+    split = {code: frozenset(values[code].split()) for code in np.union1d(low, high).tolist()}
+    return where, back, [(split[i], split[j]) for i, j in zip(low.tolist(), high.tolist(), strict=True)]
+
+
+def _share_token(column: Coded, a: Positions, b: Positions) -> Flags:
+    where, back, pairs = _tokens(column, a, b)
+    return _spread(where, back, np.fromiter((bool(x & y) for x, y in pairs), np.bool_, len(pairs)))
+
+
+def _same_tokens(column: Coded, a: Positions, b: Positions) -> Flags:
+    where, back, pairs = _tokens(column, a, b)
+    return _spread(where, back, np.fromiter((x == y for x, y in pairs), np.bool_, len(pairs)))
+
+
+def _one_within_other(column: Coded, a: Positions, b: Positions) -> Flags:
+    where, back, pairs = _tokens(column, a, b)
+    return _spread(
+        where, back, np.fromiter((min(len(x), len(y)) > 1 and (x < y or y < x) for x, y in pairs), np.bool_, len(pairs))
+    )
+
+
+def _given_marks_differ(v: Variants, a: Positions, b: Positions) -> Flags:
+    column = v.text["marked"]
+    ca, cb = column.codes[a], column.codes[b]
+    where = (ca >= 0) & (cb >= 0) & (ca != cb)
+    low, high, back = _distinct(ca, cb, where)
+    values = column.values.to_pylist()
+    last = {code: values[code].rsplit(" ", 1)[-1] for code in np.union1d(low, high).tolist()}
+    differ = np.fromiter(
+        (last[i] != last[j] for i, j in zip(low.tolist(), high.tolist(), strict=True)), np.bool_, len(low)
+    )
+    return _spread(where, back, differ)

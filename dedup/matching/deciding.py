@@ -1,0 +1,134 @@
+"""From levels and bits to a decision for each pair: certain, likely, for a human, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dedup.matching.comparing import Flags, level
+from dedup.matching.model import probability
+
+if TYPE_CHECKING:
+    from dedup.matching.comparing import Levels, Positions
+    from dedup.matching.model import Scorecard
+    from dedup.matching.variants import Variants
+    from dedup.settings import MatchingSettings
+
+__all__ = ["METHODS", "Decisions", "decide"]
+
+#: From the surest to the least; a record's match_method is the surest of the edges that hold it.
+METHODS = ("national_id", "insurance_id", "fuzzy", "review", "none")
+#: What the two rules of certainty are held to be worth, in bits: the odds measured for pairs they join.
+_CERTAIN_BITS = {"national_id": 13.0, "insurance_id": 10.0}
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """For every pair: an index into METHODS, bits, and the index of the guard that refused it (-1: none)."""
+
+    method: np.ndarray[Any, np.dtype[np.int8]]
+    bits: np.ndarray[Any, np.dtype[np.float64]]
+    guard: np.ndarray[Any, np.dtype[np.int8]]
+
+
+def decide(
+    v: Variants, a: Positions, b: Positions, levels: dict[str, Levels], card: Scorecard, settings: MatchingSettings
+) -> Decisions:
+    """Decide every pair (v[a], v[b])."""
+    bits = card.score(levels)
+    guard = _first_guard(v, a, b, levels, card.guards)
+    certain, insured = _same_id(v, a, b, levels), _same_insurance(v, a, b, levels)
+    chance = probability(bits)
+    free = guard < 0
+    method = np.select(
+        [free & certain, free & insured, free & (chance >= settings.match_probability), chance >= settings.review_probability,
+         certain | insured],
+        [0, 1, 2, 3, 3],
+        4,
+    ).astype(np.int8)  # fmt: skip
+    for number, name in enumerate(("national_id", "insurance_id")):
+        bits = np.where(method == number, np.maximum(bits, _CERTAIN_BITS[name]), bits)
+    return Decisions(method, bits, guard)
+
+
+def _is(levels: dict[str, Levels], field: str, *names: str) -> Flags:
+    return np.isin(levels[field], [level(field, name) for name in names])
+
+
+def _same_id(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels]) -> Flags:
+    """One number on two records it fits, unless their names or what it cannot check speak against it."""
+    grades = np.minimum(v.id_grade[a], v.id_grade[b])
+    checked = (v.id_type[a] == 1) & (grades == 2)
+    born = ~_is(levels, "birth_date", "differs", "generation_apart", "near_years")
+    named = ~_is(levels, "given_name", "differs")
+    return _is(levels, "id", "equal") & (grades > 0) & named & (checked | (born & ~_is(levels, "sex", "differs")))
+
+
+def _same_insurance(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels]) -> Flags:
+    """One insurance number, one name, a birth year and a sex that may be the same."""
+    name = v.text["name"].codes
+    named = (
+        (name[a] >= 0) & ((name[a] == name[b]) | _is(levels, "given_name", "swapped")) & ~v.newborn[a] & ~v.newborn[b]
+    )
+    born = _is(
+        levels, "birth_date", "missing", "equal", "day_month_swapped", "one_part_differs", "year_only_equal",
+        "year_equal_rest_differs",
+    )  # fmt: skip
+    return (
+        _is(levels, "insurance", "equal")
+        & named
+        & born
+        & ~_is(levels, "sex", "differs")
+        & ~_is(levels, "id", "conflicts")
+    )
+
+
+#: Why a pair may never be joined without a human, however much else agrees; a model names those that hold in it.
+def _conflicting_ids(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    return _is(levels, "id", "conflicts")
+
+
+def _generations(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    return _is(levels, "birth_date", "generation_apart")
+
+
+def _newborns(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2)
+    return (v.newborn[a] | v.newborn[b]) & ~own
+
+
+def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2) | _is(levels, "insurance", "equal")
+    differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "sounds_alike") & ~own)
+    return _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ
+
+
+def _namesakes(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
+    return _is(levels, "place", "province_differs") & ~held
+
+
+def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    return _is(levels, "id", "equal") & _is(levels, "given_name", "differs")
+
+
+GUARDS = {
+    "conflicting_ids": _conflicting_ids,
+    "generations": _generations,
+    "newborns": _newborns,
+    "guardians": _guardians,
+    "twins": _twins,
+    "namesakes": _namesakes,
+}
+
+
+def _first_guard(
+    v: Variants, a: Positions, b: Positions, levels: dict[str, Levels], held: tuple[str, ...]
+) -> np.ndarray[Any, np.dtype[np.int8]]:
+    found = np.full(len(a), -1, dtype=np.int8)
+    for number, (name, guard) in enumerate(GUARDS.items()):
+        if name in held:
+            found[(found < 0) & guard(levels, v, a, b)] = number
+    return found

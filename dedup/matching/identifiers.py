@@ -1,0 +1,109 @@
+"""Numbers that may identify somebody: typed, checked, and stripped of placeholders.
+
+Every function takes the SQL of text columns and gives the SQL of the normalised one.
+"""
+
+from __future__ import annotations
+
+__all__ = ["compact_sql", "grade_sql", "id_type_sql", "insurance_sql", "local_phone_sql", "phone_sql"]
+
+#: No trust: missing, malformed, a placeholder, or somebody else's.
+NO_EVIDENCE = 0
+#: Well-formed, nothing contradicts it, but there is no birth year to check it with.
+PLAUSIBLE = 1
+#: Fits the record's own sex and birth year.
+TRUSTED = 2
+
+_RUNS = "01234567890123456789"
+
+
+def compact_sql(number: str) -> str:
+    """Capital letters and digits only; a CCCD that lost its leading zero in a spreadsheet gets it back.
+
+    Every province code begins with 0, so a CCCD always does; eleven digits are one without it.
+    """
+    clean = f"regexp_full_match({number}, '[0-9A-Z]+')"
+    bare = f"CASE WHEN {clean} THEN {number} ELSE regexp_replace(upper({number}), '[^0-9A-Z]+', '', 'g') END"
+    return f"nullif(regexp_replace({bare}, '^([0-9]{{11}})$', '0\\1'), '')"
+
+
+def id_type_sql(compact: str) -> str:
+    """cccd (12 digits), cmnd (9 digits), passport (1–2 letters, 6–8 digits), other; NULL for none."""
+    return f"""CASE
+      WHEN {compact} IS NULL THEN NULL
+      WHEN {_placeholder_sql(compact)} THEN 'other'
+      WHEN regexp_matches({compact}, '^[0-9]{{12}}$') AND {compact}[7:] <> '000000' THEN 'cccd'
+      WHEN regexp_matches({compact}, '^[0-9]{{9}}$') THEN 'cmnd'
+      WHEN regexp_matches({compact}, '^[A-Z]{{1,2}}[0-9]{{6,8}}$') AND NOT {_repeated_sql(_digits(compact))}
+        THEN 'passport'
+      ELSE 'other' END"""
+
+
+def grade_sql(id_type: str, number: str, birth_date: str, sex: str, newborn: str) -> str:
+    """NO_EVIDENCE, PLAUSIBLE or TRUSTED.
+
+    Digits 4–6 of a CCCD are the century with the sex and the last two digits of the birth year; what the record
+    knows of both must fit, else the number is somebody else's (a mother's, a guardian's). CMND and passport hold
+    nothing to check: they count once a birth year is known, and pairs are guarded by name and birth year. The
+    number on a newborn counts only when it is a CCCD that fits, since it is so often the mother's.
+    """
+    century = f"TRY_CAST({number}[4] AS INTEGER)"
+    born = f"(1900 + 100 * ({century} // 2) + TRY_CAST({number}[5:6] AS INTEGER))"
+    fits_sex = f"({sex} = 'unknown' OR ({sex} = 'male') = ({century} % 2 = 0))"
+    return f"""CASE
+      WHEN {id_type} = 'cccd' THEN CASE
+        WHEN NOT {fits_sex} OR coalesce({born} <> year({birth_date}), false) THEN {NO_EVIDENCE}
+        WHEN {birth_date} IS NOT NULL THEN {TRUSTED}
+        WHEN {newborn} THEN {NO_EVIDENCE}
+        ELSE {PLAUSIBLE} END
+      WHEN {id_type} IN ('cmnd', 'passport') AND NOT {newborn}
+        THEN CASE WHEN {birth_date} IS NULL THEN {PLAUSIBLE} ELSE {TRUSTED} END
+      ELSE {NO_EVIDENCE} END"""
+
+
+def insurance_sql(cards: str) -> str:
+    """The last ten digits of each card in a ``;`` list, sorted; temporary child cards (TE…) are never a key."""
+    card = "regexp_replace(upper(c), '[^0-9A-Z]+', '', 'g')"
+    last = f"{card}[-10:]"
+    return f"""CASE WHEN {cards} IS NULL THEN NULL ELSE list_sort(list_distinct([{last}
+      FOR c IN string_split({cards}, ';')
+      IF NOT starts_with({card}, 'TE') AND regexp_matches({card}, '[0-9]{{10}}$')
+         AND NOT {_repeated_sql(last)}])) END"""
+
+
+def local_phone_sql(phone: str) -> str:
+    """The digits of the first number in a list, with the country code 84 as 0."""
+    bare = f"regexp_replace(regexp_extract({phone}, '^[^/;,]*'), '[^0-9]+', '', 'g')"
+    local = f"regexp_replace({bare}, '^(0084|84)', '0')"
+    return f"CASE WHEN regexp_full_match({phone}, '0[35789][0-9]{{8}}') THEN {phone} ELSE {local} END"
+
+
+def phone_sql(digits: str) -> str:
+    """Local digits with today's prefix (0163… is 033…); NULL for placeholders and nonsense."""
+    pairs = ", ".join(f"'{old}': '{new}'" for old, new in _MOBILE.items())
+    modern = f"(MAP {{{pairs}}}[{digits}[:4]] || {digits}[5:])"
+    return f"""CASE
+      WHEN {_placeholder_sql(digits)} OR {_repeated_sql(f"{digits}[3:]")} THEN NULL
+      WHEN regexp_full_match({digits}, '0[35789][0-9]{{8}}|02[0-9]{{9}}') THEN {digits}
+      WHEN regexp_full_match({digits}, '01[0-9]{{9}}') THEN {modern} END"""
+
+
+#: Eleven-digit mobile prefixes of before September 2018 (Ministry of Information and Communications).
+_MOBILE = {f"016{digit}": f"03{digit}" for digit in range(2, 10)} | {
+    "0120": "070", "0121": "079", "0122": "077", "0126": "076", "0128": "078",
+    "0123": "083", "0124": "084", "0125": "085", "0127": "081", "0129": "082",
+    "0186": "056", "0188": "058", "0199": "059",
+}  # fmt: skip
+
+
+def _placeholder_sql(digits: str) -> str:
+    """One digit repeated, or digits counting up or down."""
+    return f"({_repeated_sql(digits)} OR contains('{_RUNS}', {digits}) OR contains('{_RUNS[::-1]}', {digits}))"
+
+
+def _repeated_sql(digits: str) -> str:
+    return f"(replace({digits}, {digits}[1], '') = '')"
+
+
+def _digits(number: str) -> str:
+    return f"regexp_replace({number}, '[^0-9]+', '', 'g')"

@@ -1,0 +1,107 @@
+"""Names as columns: folded, without titles, in parts, with a phonetic skeleton.
+
+Every function takes the SQL of a text column and gives the SQL of the normalised one.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from dedup.matching.legacy import decode_sql
+
+__all__ = [
+    "fold_sql",
+    "informative_sql",
+    "marked_sql",
+    "newborn_sql",
+    "placeholder_sql",
+    "skeleton",
+    "skeleton_sql",
+    "untitled_sql",
+]
+
+#: Old tone placement → new, in open oa, oe, uy only (hòa → hoà).
+_TONES = dict(
+    zip(
+        ["òa", "óa", "ỏa", "õa", "ọa", "òe", "óe", "ỏe", "õe", "ọe", "ùy", "úy", "ủy", "ũy", "ụy"],
+        ["oà", "oá", "oả", "oã", "oạ", "oè", "oé", "oẻ", "oẽ", "oẹ", "uỳ", "uý", "uỷ", "uỹ", "uỵ"],
+        strict=True,
+    )
+)
+_PLACEHOLDERS = (
+    "khong ro|khong ten|khong biet|khong xac dinh|khong co|khong co ten|khong ro ten|khong ro danh tinh|chua ro"
+    "|chua ro ten|chua biet|chua co ten|chua dat ten|vo danh|vo danh nam|vo danh nu|vo ten|vo gia cu|unknown"
+    "|no name|noname|khach le|khach vang lai|benh nhan|benh nhan vo danh|nguoi benh|test|test test|an danh"
+)
+_NEWBORN = (
+    "^(cb|ss|con ba|con cua|con so|con chi|con san phu|con me|be cua|be con|be trai|be gai|be so sinh|em be"
+    "|so sinh|tre so sinh|tre ss|chau be) |( |^)(con ba|so sinh|con cua ba) | (cb|so sinh|be [0-9ab]|con [0-9]"
+    "|con thu [a-z0-9]+|sinh doi [a-z0-9]+)$|^(cb|so sinh|tre so sinh|em be|be trai|be gai)$"
+)
+#: Spoken variants that are one sound somewhere in the country: initials, then finals.
+_SOUNDS = (
+    ("y", "i"),
+    ("(^| )ngh", "\\1ng"),
+    ("(^| )gh", "\\1g"),
+    ("(^| )(gi|d|r|v)", "\\1z"),
+    ("(^| )x", "\\1s"),
+    ("(^| )tr", "\\1ch"),
+    ("(^| )n([aeiou])", "\\1l\\2"),
+    ("(^| )(k|q|c)([^h])", "\\1k\\3"),
+    ("(ng|nh)( |$)", "n\\2"),
+    ("(ch|c)( |$)", "t\\2"),
+)
+
+
+def fold_sql(text: str) -> str:
+    """Lower case, decoded, without diacritics (đ is d), letters and digits only, single spaces; never NULL."""
+    return (
+        "trim(regexp_replace(replace(strip_accents(lower("
+        f"{decode_sql(f'nfc_normalize({text})')})), 'đ', 'd'), '[^a-z0-9\\pL]+', ' ', 'g'))"
+    )
+
+
+def marked_sql(text: str) -> str:
+    """Lower case with diacritics, NFC, tones where the newer spelling puts them (hòa and hoà are one)."""
+    decoded = decode_sql(f"nfc_normalize({text})")
+    expression = f"regexp_replace(lower({decoded}), '[^0-9\\pL]+', ' ', 'g') || ' '"
+    for old, new in _TONES.items():
+        expression = f"replace({expression}, '{old} ', '{new} ')"
+    return f"trim({expression})"
+
+
+def untitled_sql(folded: str) -> str:
+    """Without a form of address in front (BN, ông, bà, Mr …) or digits behind."""
+    return f"regexp_replace({folded}, '^((bn|ong|ba|mr|mrs|ms|miss) )+([a-z]+ [a-z]+)', '\\3')"
+
+
+def placeholder_sql(folded: str) -> str:
+    """True when the folded name says that nobody knew the name."""
+    return f"(NOT regexp_matches({folded}, '[a-z\\pL]') OR regexp_matches({folded}, '^({_PLACEHOLDERS})( [0-9]+)?$'))"
+
+
+def newborn_sql(folded: str) -> str:
+    """True when the folded name is a newborn's stand-in: "CB …", "con bà …", "sơ sinh"."""
+    return f"regexp_matches({folded}, '{_NEWBORN}')"
+
+
+def informative_sql(folded: str) -> str:
+    """A middle name without Văn and Thị, which say no more than the sex."""
+    return f"trim(regexp_replace({folded}, '(^| )(van|thi)( |$)', ' ', 'g'))"
+
+
+def skeleton_sql(folded: str) -> str:
+    """How a folded name sounds when s/x, ch/tr, d/gi/r/v, l/n, y/i, c/k/q and the finals n/ng/nh, c/ch are one."""
+    expression = folded
+    for pattern, sound in _SOUNDS:
+        expression = f"regexp_replace({expression}, '{pattern}', '{sound}', 'g')"
+    return expression
+
+
+@functools.cache
+def skeleton(folded: str) -> str:
+    """The same of one text, for the few thousand distinct name parts."""
+    for pattern, sound in _SOUNDS:
+        folded = re.sub(pattern, sound, folded)
+    return folded

@@ -1,0 +1,70 @@
+"""Provinces and wards as they are since July 2025: 63 provinces became 34, about 10,000 wards 3,321.
+
+``data/provinces.csv`` gives the code of today's province for every old and new name and old code (Circular
+07/2016/TT-BCA for the old ones); ``data/wards.csv`` today's ward for an old one, with the district where the
+ward's name alone is ambiguous (derived from the MIT-licensed package vietnamadminunits 1.0.4).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from dedup.matching import names
+
+__all__ = ["drop", "prepare", "steps_sql", "written_sql"]
+
+_DATA = Path(__file__).parent / "data"
+_WARD = "(?i)(?:phường|xã|thị trấn|đặc khu|phuong|xa|thi tran|\\bp\\.|\\bx\\.|\\btt\\.)\\s*([^,;]+)"
+_DISTRICT = "(?i)(?:quận|huyện|thị xã|quan|huyen|thi xa|\\bq\\.|\\bh\\.|\\btx\\.)\\s*([^,;]+)"
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Load the two tables of places as temporary tables ``place_province`` and ``place_ward``."""
+    for name in ("province", "ward"):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE place_{name} AS FROM read_csv(?, header = true, all_varchar = true)",
+            [str(_DATA / f"{name}s.csv")],
+        )
+
+
+def drop(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what ``prepare`` made."""
+    con.execute("DROP TABLE IF EXISTS place_province")
+    con.execute("DROP TABLE IF EXISTS place_ward")
+
+
+def written_sql(province: str, address: str) -> dict[str, str]:
+    """What an address says of its place, as written: SQL of the province, district and ward texts."""
+    last = f"nullif(trim(split_part({address}, ',', -1)), '')"
+    return {
+        "written_province": f"coalesce({province}, CASE WHEN contains({address}, ',') THEN {last} END)",
+        "written_district": f"nullif(regexp_extract({address}, '{_DISTRICT}', 1), '')",
+        "written_ward": f"nullif(regexp_extract({address}, '{_WARD}', 1), '')",
+    }
+
+
+def steps_sql(source: str) -> str:
+    """The steps ``folded_place`` and ``place``: written province, district and ward → today's code and ward.
+
+    ``source`` has the columns of written_sql. A province nobody knows keeps its folded name; a ward that is not
+    in the table is taken for one of today's. A ward without a province says nothing.
+    """
+    return f"""folded_place AS (
+  SELECT written_province, written_district, written_ward,
+    regexp_replace({names.fold_sql("written_province")}, '^(tinh|thanh pho|tp) ', '') AS folded_province,
+    {names.fold_sql("written_district")} AS district, {names.fold_sql("written_ward")} AS ward
+  FROM (SELECT DISTINCT written_province, written_district, written_ward FROM {source})
+), place AS (
+  SELECT f.written_province, f.written_district, f.written_ward,
+    coalesce(p.province, nullif(f.folded_province, '')) AS province,
+    CASE WHEN coalesce(p.province, nullif(f.folded_province, '')) IS NOT NULL
+         THEN nullif(coalesce(exact.ward, plain.ward, f.ward), '') END AS ward
+  FROM folded_place AS f
+  LEFT JOIN place_province AS p ON p.name = f.folded_province
+  LEFT JOIN place_ward AS exact
+    ON exact.province = p.province AND exact.old_ward = f.ward AND exact.district = f.district
+  LEFT JOIN place_ward AS plain
+    ON plain.province = p.province AND plain.old_ward = f.ward AND plain.district IS NULL
+)"""

@@ -1,0 +1,93 @@
+"""Records whose normalised identity is the same in every column are one variant: compared once, for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+__all__ = ["IDENTITY", "Coded", "Variants", "read_variants", "variant_sql"]
+
+#: The columns that make a variant.
+IDENTITY = (
+    "id_type", "id_number", "id_grade", "insurance_numbers", "name", "marked", "family_name", "middle_name",
+    "given_name", "birth_date", "birth_precision", "sex", "phone", "province", "ward", "newborn",
+)  # fmt: skip
+
+
+def variant_sql(source: str) -> str:
+    """SELECT giving every row of ``source`` its ``variant_id``: 63 bits of the MD5 of its identity columns."""
+    texts = ", chr(31), ".join(f"coalesce(CAST({name} AS VARCHAR), chr(30))" for name in _HASHED)
+    return f"SELECT *, CAST(md5_number_lower(concat({texts})) >> 1 AS BIGINT) AS variant_id FROM {source}"
+
+
+#: The parts of the name and the grade follow from the others.
+_HASHED = tuple(name for name in IDENTITY if name not in ("family_name", "middle_name", "given_name", "id_grade"))
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A text column as codes into its distinct values; -1 is NULL."""
+
+    codes: np.ndarray[Any, np.dtype[np.int32]]
+    values: pa.Array
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The variants being matched, one position each, in columns (NumPy arrays of the same length)."""
+
+    variant_id: np.ndarray[Any, np.dtype[np.int64]]
+    records: np.ndarray[Any, np.dtype[np.int32]]  #: how many patient records each stands for
+    text: dict[str, Coded]
+    year: np.ndarray[Any, np.dtype[np.int16]]  #: 0 when unknown; so month and day, also for a bare 1 January
+    month: np.ndarray[Any, np.dtype[np.int8]]
+    day: np.ndarray[Any, np.dtype[np.int8]]
+    sex: np.ndarray[Any, np.dtype[np.int8]]  #: 0 unknown, 1 male, 2 female
+    id_type: np.ndarray[Any, np.dtype[np.int8]]  #: 0 none or other, 1 CCCD, 2 CMND, 3 passport
+    id_grade: np.ndarray[Any, np.dtype[np.int8]]
+    newborn: np.ndarray[Any, np.dtype[np.bool_]]
+
+    def __len__(self) -> int:
+        return len(self.variant_id)
+
+
+_TEXTS = ("id_number", "insurance_numbers", "name", "marked", "family_name", "middle_name", "given_name", "phone",
+          "province", "ward")  # fmt: skip
+
+
+def read_variants(con: duckdb.DuckDBPyConnection, source: str) -> Variants:
+    """The variants of ``source`` (columns IDENTITY, variant_id, records), ordered by variant_id."""
+    texts = ", ".join(
+        "array_to_string(insurance_numbers, ' ') AS insurance_numbers" if name == "insurance_numbers" else name
+        for name in _TEXTS
+    )
+    known = "birth_precision IN ('day', 'month') AND NOT (birth_precision = 'day' AND month(birth_date) = 1 AND day(birth_date) = 1)"
+    table = con.execute(f"""
+      SELECT variant_id, CAST(records AS INTEGER) AS records, {texts},
+        CAST(coalesce(year(birth_date), 0) AS SMALLINT) AS year,
+        CAST(CASE WHEN {known} THEN month(birth_date) ELSE 0 END AS TINYINT) AS month,
+        CAST(CASE WHEN {known} AND birth_precision = 'day' THEN day(birth_date) ELSE 0 END AS TINYINT) AS day,
+        CAST(CASE sex WHEN 'male' THEN 1 WHEN 'female' THEN 2 ELSE 0 END AS TINYINT) AS sex,
+        CAST(CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END AS TINYINT) AS id_type,
+        CAST(id_grade AS TINYINT) AS id_grade, newborn
+      FROM {source} ORDER BY variant_id""").to_arrow_table()
+
+    def column(name: str) -> Any:
+        return table[name].to_numpy()
+
+    numbers = ("variant_id", "records", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
+    return Variants(text={name: code(table[name]) for name in _TEXTS}, **{name: column(name) for name in numbers})
+
+
+def code(column: Any) -> Coded:
+    """Code an Arrow text column."""
+    coded = column.combine_chunks().dictionary_encode()
+    if hasattr(coded, "combine_chunks"):
+        coded = coded.combine_chunks()
+    return Coded(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32), coded.dictionary)
