@@ -18,18 +18,14 @@ from dedup.cli.guard import guarded
 if TYPE_CHECKING:
     from dedup.settings import Settings
 
-__all__ = ["Call", "Facilities", "Profile", "Rules", "command"]
+__all__ = ["Call", "Facilities", "Lang", "Profile", "Rules", "command", "laid_over"]
 
 Lang = Literal["vi", "en"]
 Rules = Annotated[
     Path | None, typer.Option("--rules", metavar="DIR", help="Rule catalogue that replaces the shipped one.")
 ]
-Facilities = Annotated[
-    Path | None, typer.Option("--facilities", metavar="FILE", help="Facility register (CSV).")
-]
-Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="Validity profile of the catalogue.")
-]
+Facilities = Annotated[Path | None, typer.Option("--facilities", metavar="FILE", help="Facility register (CSV).")]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Validity profile of the catalogue.")]
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "db": (Annotated[Path | None, typer.Option("--db", metavar="FILE", help="The warehouse.")], None),
@@ -51,6 +47,8 @@ class Call:
     settings: Settings
     json: bool
     quiet: bool
+    db: Path | None  #: --db as given
+    chosen_lang: Lang | None  #: --lang as given
 
     @property
     def lang(self) -> Lang:
@@ -107,7 +105,7 @@ def _call(db: Path | None, config: Path | None, as_json: bool, lang: Lang | None
     from dedup.settings import read_settings
 
     settings = read_settings(config or (CONFIG if CONFIG.exists() else None))
-    return Call(laid_over(settings, db=db, lang=lang), as_json, quiet)
+    return Call(laid_over(settings, db=db, lang=lang), as_json, quiet, db, lang)
 
 
 def laid_over(

@@ -19,17 +19,14 @@ def migrate(con: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: boo
         raise WarehouseError(f"{path} is not a dedup warehouse.")
     if version is not None and version > SCHEMA_VERSION:
         raise WarehouseError(
-            f"{path} was written by a newer dedup (schema {version}, this one knows {SCHEMA_VERSION}). "
-            "Upgrade dedup."
+            f"{path} was written by a newer dedup (schema {version}, this one knows {SCHEMA_VERSION}). Upgrade dedup."
         )
     if version is None:
         _create(con)
 
 
 def _version(con: duckdb.DuckDBPyConnection) -> int | None:
-    row = con.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"
-    ).fetchone()
+    row = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'").fetchone()
     if row is None or row[0] == 0:
         return None
     found = con.execute("SELECT max(version) FROM schema_version").fetchone()

@@ -59,9 +59,7 @@ class Warehouse:
         return f"Warehouse({'in memory' if self.path is None else self.path.name!r})"
 
 
-def open_warehouse(
-    path: Path, *, read_only: bool = False, settings: WarehouseSettings | None = None
-) -> Warehouse:
+def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSettings | None = None) -> Warehouse:
     """Open the warehouse at ``path``, creating it unless ``read_only``.
 
     The file gets mode 0600, folders made for it 0700. While it is open, the process' umask is 077: the engine

@@ -9,12 +9,14 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from dedup.schema import TIME_ZONE
+from dedup.errors import UsageError
+from dedup.schema import TABLES, TIME_ZONE
 from dedup.warehouse.opening import Warehouse
 
-__all__ = ["Run", "Stage", "now", "start_run"]
+__all__ = ["Run", "Stage", "logged_run", "logged_runs", "now", "start_run"]
 
 
 def now() -> datetime.datetime:
@@ -48,9 +50,7 @@ class Run:
         self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - started, 3)
         self._write()
 
-    def version(
-        self, *, catalogue: str | None = None, model: str | None = None, profile: str | None = None
-    ) -> None:
+    def version(self, *, catalogue: str | None = None, model: str | None = None, profile: str | None = None) -> None:
         """Note what the results were made with."""
         self.warehouse.con.execute(
             "UPDATE run SET catalogue_version = coalesce(?, catalogue_version), "
@@ -88,8 +88,7 @@ def start_run(warehouse: Warehouse, command: str) -> Iterator[Run]:
     last = con.execute("SELECT coalesce(max(run_id), 0) FROM run").fetchone()
     run = Run(1 + (last[0] if last else 0), warehouse)
     con.execute(
-        "INSERT INTO run (run_id, command, started_at, outcome, program_version) "
-        "VALUES (?, ?, ?, 'running', ?)",
+        "INSERT INTO run (run_id, command, started_at, outcome, program_version) VALUES (?, ?, ?, 'running', ?)",
         [run.run_id, command, now(), importlib.metadata.version("dedup")],
     )
     try:
@@ -98,3 +97,25 @@ def start_run(warehouse: Warehouse, command: str) -> Iterator[Run]:
         run.finish("failed")
         raise
     run.finish("done")
+
+
+def logged_runs(warehouse: Warehouse, limit: int) -> list[dict[str, Any]]:
+    """The latest ``limit`` rows of the run log, the latest first; counts, seconds and notes as objects."""
+    rows = warehouse.con.execute("SELECT * FROM run ORDER BY run_id DESC LIMIT ?", [limit]).fetchall()
+    return [_row(row) for row in rows]
+
+
+def logged_run(warehouse: Warehouse, run_id: int | None) -> dict[str, Any]:
+    """One row of the run log; the last for None. Raises UsageError when there is none."""
+    row = warehouse.con.execute(
+        "SELECT * FROM run WHERE run_id = coalesce(?, (SELECT max(run_id) FROM run))", [run_id]
+    ).fetchone()
+    if row is None:
+        which = "no run yet" if run_id is None else f"no run {run_id}"
+        raise UsageError(f"There is {which} in this warehouse. 'dedup runs list' shows all.")
+    return _row(row)
+
+
+def _row(row: tuple[Any, ...]) -> dict[str, Any]:
+    found = dict(zip(TABLES["run"].columns, row, strict=True))
+    return found | {name: json.loads(found[name] or "{}") for name in ("counts", "seconds", "notes")}

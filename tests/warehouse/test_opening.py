@@ -145,9 +145,7 @@ def test_time_is_local_time_in_vietnam(zone: str) -> None:
         ").fetchone(), str(now())]))"
     )
     environment = os.environ | {"TZ": zone}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     found, _ = json.loads(result.stdout)
     assert found == [TIME_ZONE, "2026-03-01 07:00:00"]
     assert result.stderr == ""
@@ -157,8 +155,7 @@ def test_the_settings_reach_the_engine(tmp_path: Path) -> None:
     settings = WarehouseSettings(threads=1, memory_limit="256 MiB", temp_directory=tmp_path / "spill")
     with open_warehouse(tmp_path / "w.duckdb", settings=settings) as warehouse:
         row = warehouse.con.execute(
-            "SELECT current_setting('threads'), current_setting('memory_limit'), "
-            "current_setting('temp_directory')"
+            "SELECT current_setting('threads'), current_setting('memory_limit'), current_setting('temp_directory')"
         ).fetchone()
     assert row == (1, "256.0 MiB", str(tmp_path / "spill"))
 

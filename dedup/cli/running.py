@@ -1,0 +1,109 @@
+"""dedup demo, run, load, match, flag."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dedup.cli.call import Call, Facilities, Profile, Rules, command, laid_over
+from dedup.cli.showing import put_report, stage_lines
+
+if TYPE_CHECKING:
+    from dedup.pipeline import RunSummary
+
+__all__ = ["register"]
+
+Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT…", help="Files, or folders read whole.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that do the work."""
+    for body in (demo, run, load, match, flag):
+        command(app)(body)
+
+
+def demo(call: Call) -> None:
+    """Run everything on the invented data that comes with dedup, and print the report.
+
+    The warehouse is made in a temporary folder and forgotten, unless --db says where to keep it.
+    """
+    from dedup import pipeline
+    from dedup.settings import Settings
+
+    world = pipeline.samples_folder() / "world"
+    call.say(f"Invented patients and hospitals: {world}")
+    with tempfile.TemporaryDirectory(prefix="dedup-demo-") as folder:
+        kept = call.db or Path(folder) / "demo.duckdb"
+        settings = laid_over(Settings(), db=kept, facilities=world / "facilities.csv")
+        _tell(call, pipeline.run([world / "orders"], settings))
+        figures = pipeline.report(settings)
+    put_report(call, figures, *((call.chosen_lang,) if call.chosen_lang else ("vi", "en")))
+    if call.db is None:
+        call.say("To look closer, keep the warehouse: dedup demo --db demo.duckdb")
+
+
+def run(
+    call: Call,
+    inputs: Inputs,
+    rules: Rules = None,
+    facilities: Facilities = None,
+    profile: Profile = None,
+) -> None:
+    """Load the inputs, match patients, flag repeats, report."""
+    from dedup import pipeline
+
+    settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile)
+    summary = pipeline.run(inputs, settings)
+    _tell(call, summary)
+    put_report(call, pipeline.report(settings), call.lang)
+    summary.check()
+
+
+def load(call: Call, inputs: Inputs, facilities: Facilities = None) -> None:
+    """Only load the inputs."""
+    from dedup import pipeline
+
+    summary = pipeline.load(inputs, laid_over(call.settings, facilities=facilities))
+    _put(call, summary)
+    summary.check()
+
+
+def match(
+    call: Call,
+    train: Annotated[
+        bool,
+        typer.Option("--train", help="Learn the model from this warehouse, then match everybody again."),
+    ] = False,
+) -> None:
+    """Only match patients: who is one person."""
+    from dedup import pipeline
+
+    _put(call, pipeline.match(call.settings, train=train))
+
+
+def flag(
+    call: Call,
+    rules: Rules = None,
+    profile: Profile = None,
+    everything: Annotated[bool, typer.Option("--all", help="Judge every order line again.")] = False,
+) -> None:
+    """Only flag repeats."""
+    from dedup import pipeline
+
+    settings = laid_over(call.settings, rules=rules, profile=profile)
+    _put(call, pipeline.flag(settings, everything=everything))
+
+
+def _tell(call: Call, summary: RunSummary) -> None:
+    for line in stage_lines(summary.counts, summary.seconds, summary.notes):
+        call.say(line)
+
+
+def _put(call: Call, summary: RunSummary) -> None:
+    _tell(call, summary)
+    if call.json:
+        call.put_json({"run_id": summary.run_id, "counts": summary.counts, "seconds": summary.seconds,
+                       "notes": summary.notes, "over_limit": summary.over_limit})  # fmt: skip

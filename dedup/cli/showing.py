@@ -1,0 +1,70 @@
+"""Printing rows and runs: JSON for programs, aligned text for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dedup.cli.call import Call, Lang
+
+if TYPE_CHECKING:
+    from dedup.reporting import Figures
+
+__all__ = ["put_report", "put_rows", "put_run", "stage_lines"]
+
+
+def put_report(call: Call, figures: Figures, *langs: Lang) -> None:
+    """The report once in each language, or once as JSON."""
+    from dedup.reporting import render_json, render_table
+
+    if call.json:
+        call.put(render_json(figures))
+        return
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    for lang in langs:
+        render_table(figures, lang, console)
+
+
+def put_rows(call: Call, rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Rows as a JSON list with everything, or the given columns as a table."""
+    if call.json:
+        call.put_json(rows)
+        return
+    cells = [tuple(columns), *[tuple(_cell(row[name]) for name in columns) for row in rows]]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
+    for row in cells:
+        call.put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def put_run(call: Call, run: Mapping[str, object]) -> None:
+    """One row of the run log."""
+    if call.json:
+        call.put_json(run)
+        return
+    stages = {name: run[name] for name in ("counts", "seconds", "notes")}
+    for name, value in run.items():
+        if name not in stages:
+            call.put(f"{name:<18} {_cell(value)}".rstrip())
+    for line in stage_lines(*stages.values()):  # type: ignore[arg-type]
+        call.put(line)
+
+
+def stage_lines(
+    counts: Mapping[str, Mapping[str, int]],
+    seconds: Mapping[str, float],
+    notes: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """What each stage counted, how long it took, and what it remarked."""
+    lines = []
+    for stage, numbers in counts.items():
+        told = " · ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items())
+        lines.append(f"{stage:<7} {seconds.get(stage, 0):7.1f} s   {told}".rstrip())
+        lines += [f"        {note}" for note in notes.get(stage, ())]
+    return lines
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,136 @@
+"""load → match → flag → report, each one call. The command line and the Python API both stand on this file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dedup.errors import InputError, RejectedError
+from dedup.settings import Settings
+from dedup.warehouse import Run, Warehouse, open_warehouse, start_run
+
+if TYPE_CHECKING:
+    from dedup.reporting import Figures, Filters
+
+__all__ = ["RunSummary", "flag", "load", "match", "reading", "report", "run", "samples_folder"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What one run did, stage by stage, as the run log holds it."""
+
+    run_id: int
+    counts: dict[str, dict[str, int]]  #: stage → name → count
+    seconds: dict[str, float]  #: stage → seconds
+    notes: dict[str, list[str]]  #: stage → sentences
+    over_limit: tuple[str, ...] = ()  #: deliveries with more rejected rows than the settings allow
+
+    def check(self) -> None:
+        """Raise RejectedError when a delivery had too many rejected rows; the good ones are in."""
+        if self.over_limit:
+            names = ", ".join(self.over_limit)
+            raise RejectedError(f"More rows were rejected than max_rejected_share allows: {names}")
+
+
+def run(inputs: Sequence[Path], settings: Settings) -> RunSummary:
+    """One night: load the inputs, match patients, flag repeats. Each stage is all or nothing."""
+    with _writing("run", settings) as (warehouse, log):
+        over_limit = _load(warehouse, log, inputs, settings)
+        _match(warehouse, log, settings)
+        _flag(warehouse, log, settings)
+    return _summary(log, over_limit)
+
+
+def load(inputs: Sequence[Path], settings: Settings) -> RunSummary:
+    """Only load."""
+    with _writing("load", settings) as (warehouse, log):
+        over_limit = _load(warehouse, log, inputs, settings)
+    return _summary(log, over_limit)
+
+
+def match(settings: Settings, *, train: bool = False) -> RunSummary:
+    """Only match; ``train`` learns the model from this warehouse first and matches everybody again."""
+    with _writing("match", settings) as (warehouse, log):
+        _match(warehouse, log, settings, train=train)
+    return _summary(log)
+
+
+def flag(settings: Settings, *, everything: bool = False) -> RunSummary:
+    """Only flag what loading and matching touched, or ``everything``."""
+    with _writing("flag", settings) as (warehouse, log):
+        _flag(warehouse, log, settings, everything=everything)
+    return _summary(log)
+
+
+def report(settings: Settings, filters: Filters | None = None) -> Figures:
+    """The figures of the warehouse as it stands."""
+    from dedup.reporting import figures
+
+    with reading(settings) as warehouse:
+        return figures(warehouse, filters)
+
+
+def samples_folder() -> Path:
+    """The invented data that comes with the program: in the package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "samples", here.parent / "data" / "samples"):
+        if folder.is_dir():
+            return folder
+    raise InputError("The samples that come with dedup are missing. Install it again.")
+
+
+def reading(settings: Settings) -> Warehouse:
+    """The warehouse, open for reading only."""
+    return open_warehouse(settings.warehouse.path, read_only=True, settings=settings.warehouse)
+
+
+@contextlib.contextmanager
+def _writing(command: str, settings: Settings) -> Iterator[tuple[Warehouse, Run]]:
+    with (
+        open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse,
+        start_run(warehouse, command) as log,
+    ):
+        yield warehouse, log
+
+
+def _load(warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings) -> tuple[str, ...]:
+    from dedup.loading import load as load_room
+
+    loaded = load_room(warehouse, log, inputs, settings, sensitive=_sensitive_codes(settings))
+    share = settings.loading.max_rejected_share
+    return tuple(one.source_name for one in loaded.deliveries if one.over_limit(share))
+
+
+def _match(warehouse: Warehouse, log: Run, settings: Settings, *, train: bool = False) -> None:
+    from dedup.matching import match as match_room
+
+    match_room(warehouse, log, settings, train=train)
+
+
+def _flag(warehouse: Warehouse, log: Run, settings: Settings, *, everything: bool = False) -> None:
+    from dedup.rules import flag as flag_room
+
+    flag_room(warehouse, log, settings, everything=everything)
+
+
+def _sensitive_codes(settings: Settings) -> list[tuple[str, str]]:
+    """Codes of tests of class ``sensitive``: rooms do not know each other, so what loading drops is told here."""
+    from dedup.rules.reading import read_catalogue
+
+    catalogue = read_catalogue(settings.rules.catalogue, settings.rules.overlay)
+    tests = catalogue.tests.filter(catalogue.tests["class"] == "sensitive")["test_id"]
+    codes = catalogue.codes.filter(catalogue.codes["test_id"].is_in(tests.implode()))
+    return sorted(set(codes.select("code_system", "code").iter_rows()))
+
+
+def _summary(log: Run, over_limit: tuple[str, ...] = ()) -> RunSummary:
+    return RunSummary(
+        run_id=log.run_id,
+        counts={name: stage.counts for name, stage in log.stages.items()},
+        seconds=log.seconds,
+        notes={name: stage.notes for name, stage in log.stages.items()},
+        over_limit=over_limit,
+    )
