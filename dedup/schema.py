@@ -180,6 +180,19 @@ _TABLES = (
         ("alias",),
     ),
     Table(
+        "encounter",
+        "loading",
+        "The newest version known of each encounter that is sent whole, withdrawn ones too. Private.",
+        {
+            "facility_id": "VARCHAR",
+            "order_id": "VARCHAR",
+            "filed_on": "DATE",  # NULL: the source did not say
+            "delivery_no": "INTEGER",
+            "withdrawn": "BOOLEAN",
+        },
+        ("facility_id", "order_id"),
+    ),
+    Table(
         "code",
         "loading",
         "Every test code met in the data, numbered.",

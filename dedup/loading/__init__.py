@@ -1,0 +1,7 @@
+"""Loading: one file per input format, FORMATS; landing, parsing, quarantine, reconciliation."""
+
+from dedup.loading.loading import load
+from dedup.loading.register import load_register
+from dedup.loading.summary import DeliverySummary, LoadSummary
+
+__all__ = ["DeliverySummary", "LoadSummary", "load", "load_register"]

@@ -1,0 +1,74 @@
+"""Which files the inputs name: files, folders with everything below them, and patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from dedup.errors import InputError
+
+__all__ = ["Found", "find"]
+
+
+class Found:
+    """The files to load, in the order they are loaded, and what was passed over."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+        self.notes: list[str] = []
+
+
+def find(inputs: Sequence[Path], leave_out: Iterable[Path] = ()) -> Found:
+    """Files under ``inputs`` by base name, then path, so that the order of the arguments never matters.
+
+    In folders, hidden files, README files and symbolic links are passed over. Raises InputError when an input does
+    not exist or cannot be read.
+    """
+    found = Found()
+    kept_out = {os.path.realpath(path) for path in leave_out}
+    seen: set[str] = set()
+    for path in _expand(inputs):
+        for one in _walk(path, found) if path.is_dir() else [path]:
+            real = os.path.realpath(one)
+            if real not in seen and real not in kept_out and _is_readable(one, found):
+                found.paths.append(one)
+            seen.add(real)
+    found.paths.sort(key=lambda path: (path.name, str(path)))
+    return found
+
+
+def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
+    for given in inputs:
+        path = Path(given)
+        if path.exists():
+            yield path
+            continue
+        matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(str(path)) else []  # noqa: PTH207
+        if not matches:
+            raise InputError(f"There is no file or folder at {path}.")
+        yield from (Path(match) for match in matches)
+
+
+def _walk(folder: Path, found: Found) -> Iterator[Path]:
+    """Files below ``folder``. Links are not followed: a delivery must not lead out of its folder."""
+    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+        if entry.name.startswith(".") or entry.name.upper().startswith("README"):
+            continue
+        if entry.is_symlink():
+            found.notes.append("A symbolic link in an input folder was passed over.")
+        elif entry.is_dir():
+            yield from _walk(Path(entry.path), found)
+        else:
+            yield Path(entry.path)
+
+
+def _is_readable(path: Path, found: Found) -> bool:
+    if not stat.S_ISREG(path.stat().st_mode):
+        found.notes.append("Something that is no regular file was passed over.")
+        return False
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read: permission denied.")
+    return True

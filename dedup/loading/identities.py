@@ -1,0 +1,74 @@
+"""What each facility knows of a patient now, and whom the later stages have to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dedup.schema import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["refresh_identities"]
+
+_PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
+
+
+def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
+    """Work out ``patient_identity`` anew for the records in ``touched``, and fill ``todo``.
+
+    Derived from current lines alone, so it does not depend on the order of arrival: per column the value of the
+    latest ``ordered_at`` that has one, the largest text among equals. A record without a current line is gone. A
+    changed ``first_ordered_at`` counts as a change: persons are named after their earliest record.
+    """
+    con.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT patient_record_id FROM touched")
+    _derive(con)
+    columns = ", ".join(TABLES["patient_identity"].columns)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE changed AS
+        SELECT patient_record_id FROM (
+            (SELECT {columns} FROM derived EXCEPT SELECT {columns} FROM patient_identity)
+            UNION ALL
+            (SELECT {columns} FROM patient_identity WHERE patient_record_id IN (SELECT patient_record_id FROM touched)
+             AND patient_record_id NOT IN (SELECT patient_record_id FROM derived))
+        )
+        """
+    )
+    con.execute("DELETE FROM patient_identity WHERE patient_record_id IN (SELECT patient_record_id FROM changed)")
+    con.execute(
+        f"INSERT INTO patient_identity ({columns}) SELECT {columns} FROM derived "
+        "WHERE patient_record_id IN (SELECT patient_record_id FROM changed)"
+    )
+    for stage, table in (("match", "changed"), ("flag", "touched")):
+        con.execute(
+            f"""
+            INSERT INTO todo
+            SELECT '{stage}', patient_record_id FROM {table}
+            WHERE patient_record_id NOT IN (SELECT patient_record_id FROM todo WHERE stage = '{stage}')
+            """
+        )
+
+
+def _derive(con: duckdb.DuckDBPyConnection) -> None:
+    latest = ", ".join(
+        f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE derived AS
+        WITH seen AS (
+            SELECT identity_id, min(ordered_at) AS first_at, max(ordered_at) AS last_at
+            FROM line
+            WHERE superseded_by IS NULL AND patient_record_id IN (SELECT patient_record_id FROM touched)
+            GROUP BY identity_id
+        ), joined AS (
+            SELECT i.patient_record_id, i.facility_id, i.patient_id, min(first_at) AS first_ordered_at, {latest},
+                   max({{'at': last_at, 'day': birth_date, 'precision': birth_precision}})
+                       FILTER (birth_date IS NOT NULL) AS birth
+            FROM seen JOIN identity AS i ON i.identity_id = seen.identity_id
+            GROUP BY i.patient_record_id, i.facility_id, i.patient_id
+        )
+        SELECT * EXCLUDE (birth), birth.day AS birth_date, birth.precision AS birth_precision FROM joined
+        """
+    )

@@ -1,0 +1,268 @@
+"""The national insurance XML (decisions 4210, 130, 4750 and 3176 of the Ministry of Health).
+
+An envelope ``GIAMDINHHS`` holds encounters (``HOSO``): XML1 the patient and the stay, XML3 the services, XML4 the
+results. A row is a ``CHI_TIET_DVKT`` of a laboratory, imaging or function group (``MA_NHOM`` 1, 2, 3). An encounter
+is always sent whole: its newest version by ``NGAYLAP`` replaces all earlier ones. XML6 (HIV) is never read.
+
+Elements are collected as text columns here; ``insurance_sql`` turns them into canonical columns.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from dedup.loading.insurance_count import count_orders, has_doctype
+from dedup.loading.insurance_sql import COLUMNS, ORDERS, RESULTS, SOURCE, STAYS
+from dedup.loading.landing import Filed, Landing
+
+__all__ = ["land", "recognise"]
+
+_BATCH = 50_000
+_GROUPS = {"1", "2", "3"}
+_ROOT = re.compile(rb"<(?:\w+:)?(GIAMDINHHS|HOSO)[\s>/]", re.IGNORECASE)
+
+Element = Any  # lxml's element types say less than this
+
+
+def recognise(head: bytes) -> bool:
+    """XML whose root is the envelope or a single record; UTF-16 too."""
+    text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    found = _ROOT.search(text[:4096])
+    return text.startswith(b"<") and found is not None
+
+
+def land(landing: Landing, path: Path) -> None:
+    """Stage the file at ``path`` encounter by encounter; memory holds one of them and a batch of rows."""
+    landing.whole_encounters = True
+    if has_doctype(path):
+        landing.fail("forbidden_doctype")
+        return
+    landing.counted = count_orders(path)
+    batch = _Batch(landing)
+    try:
+        for record in _records(path):
+            batch.add(record)
+    except etree.XMLSyntaxError as error:
+        reason = "too_deep" if "depth" in str(error) else "unreadable_file"
+        batch.flush()
+        left = range(batch.row_number + 1, landing.counted + 1)
+        landing.reject([(number, "", reason) for number in left])
+        landing.fail(reason)
+        return
+    batch.flush()
+
+
+def _parser_options() -> dict[str, Any]:
+    # huge_tree: a month of base64 is longer than libxml2's 10 MB of text. Without a DTD nothing can expand.
+    return {"huge_tree": True, "resolve_entities": False, "no_network": True, "load_dtd": False}
+
+
+class _Record:
+    """One HOSO: its envelope's facility and date, and its payloads as parsed roots."""
+
+    __slots__ = ("facility_id", "filed_on", "roots", "unreadable")
+
+    def __init__(self, facility_id: str, filed_on: datetime.date | None) -> None:
+        self.facility_id = facility_id
+        self.filed_on = filed_on
+        self.roots: dict[str, list[Element]] = {"XML1": [], "XML3": [], "XML4": []}
+        self.unreadable = 0
+
+
+def _records(path: Path) -> Iterator[_Record]:
+    """The encounters of the file, each freed once it has been read."""
+    facility_id, filed_on = "", None
+    with path.open("rb") as file:
+        for _, element in etree.iterparse(file, events=("end",), tag=_tags(path), **_parser_options()):
+            name = _name(element)
+            if name == "MACSKCB":
+                facility_id = (element.text or "").strip()
+            elif name == "NGAYLAP":
+                filed_on = _day((element.text or "").strip())
+            elif element.getparent() is None or name == "HOSO":
+                yield _record(element, facility_id, filed_on)
+                _free(element)
+
+
+def _tags(path: Path) -> list[str]:
+    """How this file spells the names the reader stops at: tags may come in any case, with or without a namespace."""
+    wanted = re.compile(rb"<(?:\w+:)?(HOSO|MACSKCB|NGAYLAP)[\s>/]", re.IGNORECASE)
+    with path.open("rb") as file:
+        head = file.read(1 << 20).replace(b"\0", b"")
+    spelled = {found.decode() for found in wanted.findall(head)} | {"HOSO", "MACSKCB", "NGAYLAP"}
+    return sorted({f"{{*}}{name}" for name in spelled})
+
+
+def _name(element: Element) -> str:
+    return str(etree.QName(element).localname).upper()
+
+
+def _day(text: str) -> datetime.date | None:
+    try:
+        return datetime.datetime.strptime(text[:8], "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _free(element: Element) -> None:
+    element.clear()
+    while element.getprevious() is not None:
+        del element.getparent()[0]
+
+
+def _record(element: Element, facility_id: str, filed_on: datetime.date | None) -> _Record:
+    record = _Record(facility_id, filed_on)
+    for part in element.iter("{*}*"):
+        if _name(part) != "FILEHOSO":
+            continue
+        fields = {_name(child): child for child in part if isinstance(child.tag, str)}
+        kind = (fields["LOAIHOSO"].text or "").strip().upper() if "LOAIHOSO" in fields else ""
+        if kind in record.roots and "NOIDUNGFILE" in fields:
+            try:
+                root = _payload(fields["NOIDUNGFILE"])
+            except (ValueError, etree.XMLSyntaxError):
+                record.unreadable += 1
+                continue
+            if root is not None:
+                record.roots[kind].append(root)
+    return record
+
+
+def _payload(element: Element) -> Element | None:
+    """The root inside NOIDUNGFILE: child XML, base64, XML as text, or nothing at all."""
+    for child in element:
+        if isinstance(child.tag, str):
+            return child
+    text = (element.text or "").strip().lstrip("\ufeff")
+    if not text:
+        return None
+    if text.startswith("<"):
+        data = re.sub(r"^<\?xml[^>]*\?>", "", text).encode()
+    else:
+        try:
+            data = base64.b64decode("".join(text.split()), validate=True)
+        except binascii.Error:
+            raise ValueError("not base64") from None
+    if b"<!DOCTYPE" in data.replace(b"\0", b"")[:65536].upper():
+        raise ValueError("a DOCTYPE")
+    return etree.fromstring(data.lstrip(b"\r\n\t "), etree.XMLParser(**_parser_options()))
+
+
+class _Batch:
+    """Rows collected as columns of text until there are enough of them for one INSERT."""
+
+    def __init__(self, landing: Landing) -> None:
+        self.landing = landing
+        self.encounter_no = 0
+        self.row_number = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.stays: list[tuple[Any, ...]] = []
+        self.orders: list[tuple[Any, ...]] = []
+        self.results: list[tuple[Any, ...]] = []
+        self.filed: list[Filed] = []
+        self.rejects: list[tuple[int, str, str]] = []
+
+    def add(self, record: _Record) -> None:
+        self.encounter_no += 1
+        stay = _first(record.roots["XML1"], STAYS)
+        orders = [row for root in record.roots["XML3"] for row in _rows(root, "CHI_TIET_DVKT", ORDERS)]
+        orders = [row for row in orders if _plain(row[_GROUP]) in _GROUPS]
+        problem = self._problem(record, stay, orders)
+        for row in orders:
+            self.row_number += 1
+            if problem:
+                self.rejects.append((self.row_number, *problem))
+            elif row[_ENCOUNTER] and stay and row[_ENCOUNTER] != stay[_STAY]:
+                self.rejects.append((self.row_number, "encounter_id", "missing_encounter"))
+            else:
+                self.orders.append((self.row_number, self.encounter_no, *row))
+        if problem or stay is None:
+            return
+        self.stays.append((self.encounter_no, record.facility_id, *stay))
+        results = [row for root in record.roots["XML4"] for row in _rows(root, "CHI_TIET_CLS", RESULTS)]
+        self.results += [(self.encounter_no, number, *row) for number, row in enumerate(results)]
+        self._file(record, stay)
+        if len(self.orders) + len(self.results) >= _BATCH:
+            self.flush()
+
+    def _problem(self, record: _Record, stay: tuple[str, ...] | None, orders: list[Any]) -> tuple[str, str] | None:
+        if record.unreadable:
+            if not orders:
+                self.landing.fail("unreadable_payload")
+            return "", "unreadable_payload"
+        if stay is None:
+            return "encounter_id", "missing_encounter"
+        own = stay[STAYS.index("MA_CSKCB")]
+        if own and record.facility_id and own != record.facility_id:
+            return "facility_id", "facility_mismatch"
+        return None
+
+    def _file(self, record: _Record, stay: tuple[str, ...]) -> None:
+        facility_id = stay[STAYS.index("MA_CSKCB")] or record.facility_id
+        if facility_id and stay[_STAY]:
+            withdrawn = _plain(stay[STAYS.index("MA_DOITUONG_KCB")]) == "8"
+            self.filed.append(Filed(self.encounter_no, facility_id, stay[_STAY], record.filed_on, withdrawn))
+            self.landing.dated = record.filed_on is not None
+
+    def flush(self) -> None:
+        import pyarrow as pa
+
+        self.landing.reject(self.rejects)
+        self.landing.file(self.filed)
+        if self.orders:
+            tables = {
+                "xml1": _table(pa, ("encounter_no", "ENVELOPE", *STAYS), self.stays),
+                "xml3": _table(pa, ("row_number", "encounter_no", *ORDERS), self.orders),
+                "xml4": _table(pa, ("encounter_no", "result_no", *RESULTS), self.results),
+            }
+            for name, table in tables.items():
+                self.landing.con.register(name, table)
+            self.landing.insert(SOURCE, COLUMNS, row_number="row_number", encounter_no="encounter_no")
+            for name in tables:
+                self.landing.con.unregister(name)
+        self._clear()
+
+
+_GROUP = ORDERS.index("MA_NHOM")
+_ENCOUNTER = ORDERS.index("MA_LK")
+_STAY = STAYS.index("MA_LK")
+
+
+def _plain(number: str) -> str:
+    return number.lstrip("0")
+
+
+def _table(pa: Any, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Any:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    kinds = [pa.int64() if name in ("row_number", "encounter_no", "result_no") else pa.string() for name in names]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    return pa.table(dict(zip(names, arrays, strict=True)))
+
+
+def _first(roots: list[Element], names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The patient's fields: of TONG_HOP itself, or of the first element below that has them."""
+    for root in roots:
+        for element in root.iter("{*}*"):
+            fields = {_name(child): (child.text or "").strip() for child in element if isinstance(child.tag, str)}
+            if "MA_LK" in fields:
+                return tuple(fields.get(name, "") for name in names)
+    return None
+
+
+def _rows(root: Element, tag: str, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The wanted fields of every ``tag`` at any depth, as text; absent ones are blank."""
+    for element in root.iter(f"{{*}}{tag}", f"{{*}}{tag.lower()}"):
+        fields = {child.tag: child.text for child in element}
+        if not fields.keys() & {"MA_DICH_VU"}:
+            fields = {_name(child): child.text for child in element if isinstance(child.tag, str)}
+        yield tuple((fields.get(name) or "").strip() for name in names)

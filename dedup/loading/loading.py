@@ -1,0 +1,255 @@
+"""The load stage: find, land, store, count."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dedup.loading.counting import sha256
+from dedup.loading.finding import find
+from dedup.loading.formats import FORMATS, recognise
+from dedup.loading.identities import refresh_identities
+from dedup.loading.landing import Landing, make_staging
+from dedup.loading.register import is_register, load_register
+from dedup.loading.storing import Wave, store
+from dedup.loading.summary import DeliverySummary, LoadSummary
+from dedup.settings import Settings
+from dedup.warehouse import Run, Warehouse
+from dedup.warehouse.runs import Stage, now
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["load"]
+
+_SKIPS = ("sensitive", "outdated", "withdrawn")
+
+
+class _Arrival:
+    """A delivery of this run: what it is called, and how it landed."""
+
+    def __init__(self, path: Path, delivery_id: str, format_name: str, landing: Landing) -> None:
+        self.source_name = path.name.encode("utf-8", "replace").decode("utf-8")
+        self.delivery_id = delivery_id
+        self.format = format_name
+        self.landing = landing
+
+
+def load(
+    warehouse: Warehouse,
+    run: Run,
+    inputs: Sequence[Path],
+    settings: Settings,
+    sensitive: Iterable[tuple[str, str]] = (),
+) -> LoadSummary:
+    """Load files, folders and patterns into the warehouse.
+
+    ``sensitive`` lists (code_system, code) of tests that are dropped and counted unless the settings state a legal
+    basis. Everything is stored in one transaction. Raises InputError when an input does not exist, ConfigError when
+    the facility register is wrong; damaged deliveries do not raise, they are counted (``over_limit``).
+    """
+    with run.stage("load") as stage:
+        register = settings.loading.register_path
+        if register is not None:
+            load_register(warehouse, register)
+        found = find(inputs, leave_out=[] if register is None else [register])
+        con = warehouse.con
+        _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
+        try:
+            arrivals, repeated, notes = _land_all(con, found.paths)
+            with warehouse.transaction():
+                for wave in _waves([one.landing for one in arrivals]):
+                    store(con, wave)
+                refresh_identities(con)
+                deliveries = [_summary(con, one) for one in arrivals]
+                _write(con, arrivals, deliveries, run.run_id)
+            replaced = _replaced(con, arrivals)
+        finally:
+            _clear(con)
+        limit = settings.loading.max_rejected_share
+        over = any(one.over_limit(limit) for one in deliveries)
+        summary = LoadSummary((*deliveries, *repeated), over, (*found.notes, *notes, *_remarks(deliveries)))
+        _report(stage, summary)
+        stage.counts |= replaced
+    return summary
+
+
+_TEMPORARY = {
+    "arrival": "delivery_no INTEGER, first_rowid BIGINT",
+    "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
+    "touched": "patient_record_id BIGINT",
+    "sensitive_code": "code_system VARCHAR, test_code VARCHAR",
+    "numbering": "line_base BIGINT",
+}
+
+
+def _prepare(con: duckdb.DuckDBPyConnection, sensitive: Iterable[tuple[str, str]]) -> None:
+    make_staging(con)
+    for name, columns in _TEMPORARY.items():
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
+    codes = sorted({(system, code) for system, code in sensitive})
+    if codes:
+        con.executemany("INSERT INTO sensitive_code VALUES (?, ?)", codes)
+    con.execute("INSERT INTO numbering SELECT coalesce(max(line_id) + 1, 1) FROM line")
+
+
+def _clear(con: duckdb.DuckDBPyConnection) -> None:
+    """No temporary table outlives the load."""
+    rows = con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
+    for (name,) in rows:
+        con.execute(f'DROP TABLE temp."{name}"')
+
+
+def _land_all(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path]
+) -> tuple[list[_Arrival], list[DeliverySummary], list[str]]:
+    """Land every file that is new; the same bytes a second time are only reported."""
+    known = {str(row[0]) for row in con.execute("SELECT delivery_id FROM delivery").fetchall()}
+    number = _scalar(con, "SELECT coalesce(max(delivery_no), 0) FROM delivery")
+    arrivals: list[_Arrival] = []
+    repeated: list[DeliverySummary] = []
+    notes: list[str] = []
+    for path in paths:
+        if is_register(path):
+            notes.append("A facility register among the inputs was passed over; name it with --facilities.")
+            continue
+        delivery_id = sha256(path)
+        if delivery_id in known:
+            repeated.append(DeliverySummary(delivery_id, path.name, "", repeated=True))
+            continue
+        known.add(delivery_id)
+        number += 1
+        arrivals.append(_land(con, path, delivery_id, number))
+    return arrivals, repeated, notes
+
+
+def _land(con: duckdb.DuckDBPyConnection, path: Path, delivery_id: str, number: int) -> _Arrival:
+    name = recognise(path)
+    with tempfile.TemporaryDirectory(prefix="dedup-") as folder:
+        # Readers see a plain name: no quote, pattern or suffix of the real one can mean anything to them.
+        link = Path(folder) / "delivery"
+        link.symlink_to(path.resolve())
+        landing = Landing(con, link, number)
+        if name is None:
+            landing.fail("unknown_format")
+        else:
+            FORMATS[name].land(landing, link)
+    con.execute("INSERT INTO arrival VALUES (?, ?)", [number, landing.first_rowid])
+    return _Arrival(path, delivery_id, name or "unknown", landing)
+
+
+def _waves(landings: Sequence[Landing]) -> list[Wave]:
+    """Consecutive deliveries that are compared in the same way."""
+    waves: list[Wave] = []
+    kind: tuple[bool, bool] | None = None
+    for landing in landings:
+        this = (landing.whole_encounters, landing.dated)
+        if waves and this == kind:
+            waves[-1] = Wave(waves[-1].first, landing.delivery_no, landing.whole_encounters)
+        else:
+            waves.append(Wave(landing.delivery_no, landing.delivery_no, landing.whole_encounters))
+        kind = this
+    return waves
+
+
+def _summary(con: duckdb.DuckDBPyConnection, one: _Arrival) -> DeliverySummary:
+    rows = con.execute(
+        "SELECT outcome, CAST(sum(rows) AS BIGINT) FROM outcome WHERE delivery_no = ? GROUP BY outcome",
+        [one.landing.delivery_no],
+    ).fetchall()
+    counts = {str(name): int(count) for name, count in rows}
+    skipped = {reason: counts[reason] for reason in _SKIPS if counts.get(reason)}
+    return DeliverySummary(
+        delivery_id=one.delivery_id,
+        source_name=one.source_name,
+        format=one.format,
+        rows_read=one.landing.rows_read,
+        rows_loaded=counts.get("loaded", 0),
+        rows_rejected=counts.get("rejected", 0),
+        rows_duplicate=counts.get("duplicate", 0),
+        rows_skipped=sum(skipped.values()),
+        rows_counted=one.landing.counted,
+        skipped=skipped,
+        unknown_columns=tuple(one.landing.unknown_columns),
+        failed=one.landing.failed,
+    )
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection, arrivals: Sequence[_Arrival], deliveries: Sequence[DeliverySummary], run_id: int
+) -> None:
+    received = now()
+    for one, done in zip(arrivals, deliveries, strict=True):
+        con.execute(
+            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                done.delivery_id,
+                one.landing.delivery_no,
+                done.source_name,
+                done.format,
+                run_id,
+                received,
+                done.rows_read,
+                done.rows_loaded,
+                done.rows_rejected,
+                done.rows_duplicate,
+                done.rows_skipped,
+                json.dumps(done.skipped),
+                list(done.unknown_columns),
+            ],
+        )
+    con.execute(
+        """
+        INSERT INTO rejected_row BY NAME
+        SELECT d.delivery_id, r.row_number, nullif(r.column_name, '') AS column_name, r.reason
+        FROM (
+            SELECT l.delivery_no, coalesce(l.row_number, l.rowid - a.first_rowid + 1) AS row_number,
+                   split_part(problem, ':', 1) AS column_name, split_part(problem, ':', 2) AS reason
+            FROM landed AS l JOIN arrival AS a ON a.delivery_no = l.delivery_no WHERE problem IS NOT NULL
+            UNION ALL
+            SELECT delivery_no, row_number, column_name, reason FROM landed_reject
+        ) AS r
+        JOIN delivery AS d ON d.delivery_no = r.delivery_no
+        ORDER BY r.delivery_no, r.row_number
+        """
+    )
+
+
+def _remarks(deliveries: Sequence[DeliverySummary]) -> list[str]:
+    columns = sorted({name for one in deliveries for name in one.unknown_columns})
+    return [f"Unknown columns were ignored: {', '.join(columns)}."] if columns else []
+
+
+def _report(stage: Stage, summary: LoadSummary) -> None:
+    for name in ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_skipped"):
+        stage.counts[name] = getattr(summary, name)
+    for reason in _SKIPS:
+        count = sum(one.skipped.get(reason, 0) for one in summary.deliveries)
+        if count:
+            stage.counts[f"skipped_{reason}"] = count
+    stage.counts["deliveries"] = sum(not one.repeated for one in summary.deliveries)
+    stage.counts["deliveries_repeated"] = sum(one.repeated for one in summary.deliveries)
+    stage.notes += summary.notes
+
+
+def _replaced(con: duckdb.DuckDBPyConnection, arrivals: Sequence[_Arrival]) -> dict[str, int]:
+    """Stored lines that are no longer current because of this run's deliveries."""
+    if not arrivals:
+        return {"lines_superseded": 0, "lines_withdrawn": 0}
+    first = arrivals[0].landing.delivery_no
+    return {
+        "lines_superseded": _scalar(con, f"SELECT count(*) FROM line WHERE superseded_by >= {first}"),
+        "lines_withdrawn": _scalar(
+            con,
+            "SELECT count(*) FROM line AS l JOIN encounter AS e ON e.facility_id = l.facility_id AND e.order_id = "
+            f"l.order_id AND e.delivery_no = l.superseded_by WHERE e.withdrawn AND e.delivery_no >= {first}",
+        ),
+    }
+
+
+def _scalar(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,172 @@
+"""From staged rows to stored lines: aliases, codes, identities, versions, counts. One wave at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dedup.loading.versions import judge_encounters, judge_lines
+from dedup.schema import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Wave", "store"]
+
+_IDENTITY = (
+    "national_id",
+    "insurance_id",
+    "full_name",
+    "birth_date",
+    "birth_precision",
+    "sex",
+    "phone",
+    "province",
+    "address",
+)
+
+# Rows that loaded so far: no problem, and nothing that may not be kept.
+_ACCEPTED = """(
+    SELECT l.rowid AS row_id, l.*, coalesce(f.facility_id, l.facility_id) AS own_facility_id,
+           coalesce(p.facility_id, l.performed_by, own_facility_id) AS performing_facility_id
+    FROM landed AS l
+    LEFT JOIN facility_alias AS f ON f.alias = l.facility_id
+    LEFT JOIN facility_alias AS p ON p.alias = l.performed_by
+    WHERE l.problem IS NULL AND l.delivery_no BETWEEN $first AND $last
+      AND (l.code_system, l.test_code) NOT IN (SELECT code_system, test_code FROM sensitive_code)
+)"""
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Consecutive deliveries of one kind: single lines, or whole encounters."""
+
+    first: int
+    last: int
+    whole_encounters: bool
+
+
+def store(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
+    """Store a wave's lines; appends to the temporary tables ``outcome`` (counts) and ``touched`` (records)."""
+    _number_codes(con, wave)
+    _gather(con, wave)
+    if wave.whole_encounters:
+        judge_encounters(con, wave.first, wave.last)
+    else:
+        judge_lines(con)
+    _keep_identities(con)
+    _write_lines(con)
+    _count(con, wave)
+
+
+def _number_codes(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
+    con.execute(
+        f"""
+        INSERT INTO code BY NAME
+        SELECT (SELECT coalesce(max(code_id), 0) FROM code)
+               + row_number() OVER (ORDER BY code_system, test_code, facility_id) AS code_id,
+               code_system, test_code, facility_id
+        FROM (SELECT DISTINCT code_system, test_code, own_facility_id AS facility_id FROM {_ACCEPTED}) AS new
+        WHERE NOT EXISTS (FROM code AS c WHERE c.code_system = new.code_system AND c.test_code = new.test_code
+                          AND c.facility_id = new.facility_id)
+        """,
+        {"first": wave.first, "last": wave.last},
+    )
+
+
+def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
+    """The wave's rows with everything a stored line needs."""
+    key = "order_id" if wave.whole_encounters else "order_id, line_no"
+    identity = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in _IDENTITY)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE wave AS
+        SELECT row_id, a.delivery_no, coalesce(row_number, row_id - n.first_rowid + 1) AS row_number, encounter_no,
+               own_facility_id AS facility_id, order_id, line_no, patient_id, c.code_id, test_name, specimen,
+               performing_facility_id, ordered_at, collected_at, resulted_at, status, "value", unit, abnormal_flag,
+               setting, department, ordered_by, encounter_id, order_reason, price_vnd, national_id, insurance_id,
+               full_name, birth_date, birth_precision, nullif(sex, 'unknown') AS sex, phone, province, address,
+               CAST(md5_number_lower(concat(own_facility_id, chr(31), patient_id)) >> 1 AS BIGINT)
+                   AS patient_record_id,
+               CAST(md5_number_lower(concat_ws(chr(31), own_facility_id, patient_id, {identity})) >> 1 AS BIGINT)
+                   AS identity_id,
+               hash(own_facility_id, {key}) AS key
+        FROM {_ACCEPTED} AS a
+        JOIN arrival AS n ON n.delivery_no = a.delivery_no
+        JOIN code AS c ON c.code_system = a.code_system AND c.test_code = a.test_code
+                      AND c.facility_id = a.own_facility_id
+        """,
+        {"first": wave.first, "last": wave.last},
+    )
+
+
+def _keep_identities(con: duckdb.DuckDBPyConnection) -> None:
+    columns = ", ".join(TABLES["identity"].columns)
+    con.execute(
+        f"""
+        INSERT INTO identity ({columns})
+        SELECT DISTINCT ON (identity_id) {columns} FROM wave AS w
+        WHERE NOT EXISTS (FROM identity AS i WHERE i.identity_id = w.identity_id)
+          AND NOT EXISTS (FROM fate AS f WHERE f.row_id = w.row_id AND f.outcome <> 'loaded')
+        """
+    )
+
+
+def _write_lines(con: duckdb.DuckDBPyConnection) -> None:
+    """New lines in the order they arrived; replaced ones keep their place and learn by what."""
+    columns = ", ".join(TABLES["line"].columns)
+    con.execute(
+        f"""
+        INSERT INTO line ({columns})
+        SELECT {columns} FROM (
+            SELECT w.*, w.row_id + $base AS line_id, f.superseded_by
+            FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
+            WHERE f.outcome IS NULL OR f.outcome = 'loaded'
+        )
+        """,
+        {"base": _line_base(con)},
+    )
+    con.execute("UPDATE line SET superseded_by = r.superseded_by FROM replaced AS r WHERE line.line_id = r.line_id")
+    con.execute(
+        """
+        INSERT INTO touched
+        SELECT w.patient_record_id FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
+        WHERE f.outcome IS NULL OR f.outcome = 'loaded'
+        UNION
+        SELECT patient_record_id FROM line WHERE line_id IN (SELECT line_id FROM replaced)
+        """
+    )
+    con.execute(
+        """
+        INSERT INTO facility BY NAME
+        SELECT DISTINCT facility_id, false AS registered
+        FROM (SELECT facility_id FROM wave UNION ALL SELECT performing_facility_id FROM wave) AS found
+        WHERE facility_id NOT IN (SELECT facility_id FROM facility)
+        """
+    )
+
+
+def _line_base(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute("SELECT line_base FROM numbering").fetchone()
+    return int(row[0]) if row else 1
+
+
+def _count(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
+    con.execute(
+        """
+        INSERT INTO outcome
+        SELECT w.delivery_no, coalesce(f.outcome, 'loaded'), count(*)
+        FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id GROUP BY ALL
+        UNION ALL
+        SELECT delivery_no, 'rejected', count(*) FROM landed
+        WHERE problem IS NOT NULL AND delivery_no BETWEEN $first AND $last GROUP BY ALL
+        UNION ALL
+        SELECT delivery_no, 'sensitive', count(*) FROM landed
+        WHERE problem IS NULL AND delivery_no BETWEEN $first AND $last
+          AND (code_system, test_code) IN (SELECT code_system, test_code FROM sensitive_code) GROUP BY ALL
+        UNION ALL
+        SELECT delivery_no, 'rejected', count(*) FROM landed_reject
+        WHERE row_number > 0 AND delivery_no BETWEEN $first AND $last GROUP BY ALL
+        """,
+        {"first": wave.first, "last": wave.last},
+    )
