@@ -50,13 +50,13 @@ SELECT x.o * 2 + CAST(x.elsewhere AS INTEGER) AS o, coalesce(d_panel.required, 0
 FROM open_order AS x JOIN b ON b.rowid = x.o LEFT JOIN d_panel ON d_panel.test = b.test ORDER BY 1"""
 
 
-def add_chains(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) -> None:
+def add_chains(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
     """Make the table ``chain (o, elsewhere)``: avoidable orders that are not chain-avoidable."""
     for name, sql in {
         "open_order": _OPEN,
         "open_direct": covering.units(book, _OPEN_PAIRS, part=0),
         "open_part": covering.units(book, _OPEN_PAIRS, part=1),
-        "place": evidence.places(source, _WALKED_TOGETHER),
+        "place": evidence.places(_WALKED_TOGETHER),
         "witness": _WITNESS,
     }.items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from dedup.rules.resolving import SETTING_SLOTS, RuleBook
 
-__all__ = ["AVOIDABLE", "CROSS", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "lines", "stride", "units"]
+__all__ = ["AVOIDABLE", "CROSS", "MEETING", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "keys", "lines",
+           "stride", "units"]  # fmt: skip
 
-#: A rank is verdict × 2^60 + collection time × 2^27 + row: the best prior has the largest one.
-ROW_BITS, TIME_BITS = 27, 33
+#: A rank is verdict × 2^60 + (collection time + 2^31) × 2^28 + row: the best prior has the largest one.
+ROW_BITS, TIME_BITS = 28, 32
+TIME_ZERO = 1 << (TIME_BITS - 1)
 AVOIDABLE = 4 << (ROW_BITS + TIME_BITS)
 SAME_ACT = 5 * 60  #: seconds within which one laboratory's two bookings are one specimen (CONTRACT §4, 4)
 
 
-def lines(book: RuleBook, source: str) -> str:
-    """The bucket's lines; slot says which cell of the rule book holds their rule, reach how far back it looks."""
+def _slot(book: RuleBook) -> str:
+    """Which cell of the rule book holds a line's rule: its test, its setting and the period of its order."""
     later = list(enumerate(book.starts))[:0:-1]
-    periods = "".join(f"WHEN ordered >= {start * 86400} THEN {at} " for at, start in later)
+    periods = "".join(f"WHEN ordered // 86400 >= {start} THEN {at} " for at, start in later)
     period = f"CASE {periods}ELSE 0 END" if periods else "0"
-    return f"""
-SELECT s.*, coalesce(d_reach.reach, 0) AS reach
-FROM (SELECT id, person, test, specimen, own_specimen, facility, laboratory, ordered, collected, available, flag,
-             reason, age, CAST((test * {SETTING_SLOTS} + setting) * {len(book.starts)} + {period} AS INTEGER) AS slot
-      FROM {source}) AS s
-LEFT JOIN d_reach ON d_reach.slot = s.slot"""
+    return f"CAST((test * {SETTING_SLOTS} + setting) * {len(book.starts)} + {period} AS INTEGER)"
 
 
 def stride(book: RuleBook) -> int:
@@ -30,42 +27,64 @@ def stride(book: RuleBook) -> int:
     return SETTING_SLOTS * len(book.starts)
 
 
-#: Lines that may be covered by, or cover, a line of another test. Of the two tests of a cover the rarer one is
-#: multiplied, so that a panel with twelve components does not make thirteen rows of each time it is ordered.
-CROSS = """
-WITH n AS (SELECT test, count(*) AS lines FROM b GROUP BY test),
-cover AS (
-  SELECT c.o_test, c.q_test, mine.lines <= theirs.lines AS by_order
-  FROM d_cover AS c JOIN n AS mine ON mine.test = c.o_test JOIN n AS theirs ON theirs.test = c.q_test
-  WHERE c.o_test <> c.q_test
-)
-SELECT b.rowid AS row, b.*, true AS by_order, c.q_test AS other
-FROM b JOIN cover AS c ON c.by_order AND c.o_test = b.test WHERE b.reach > 0
-UNION ALL
-SELECT b.rowid, b.*, false, c.o_test FROM b JOIN cover AS c ON NOT c.by_order AND c.q_test = b.test"""
+def keys(book: RuleBook, source: str) -> str:
+    """What it takes to see who met whom: person and test folded into one integer, the times, how far a rule looks back.
 
-
-def _pairs(orders: str, priors: str, tests: str) -> str:
+    That two different persons and tests fall together is next to impossible, and PAIR looks again.
+    """
     return f"""
-SELECT o.row AS o, q.row AS q, o.test, q.test AS q_test, o.slot, o.ordered, q.collected, o.facility, q.laboratory,
-       o.facility <> q.facility AS elsewhere, o.own_specimen, q.specimen, o.reason, o.age, q.flag,
-       coalesce(q.available <= o.ordered, false) AS resulted
-FROM {orders} AS o JOIN {priors} AS q ON q.person = o.person AND {tests}
- AND q.collected < o.ordered AND q.collected >= o.ordered - o.reach
-WHERE o.reach > 0 AND o.row <> q.row
-  AND NOT (o.laboratory = q.laboratory AND abs(o.collected - q.collected) <= {SAME_ACT})"""
+SELECT s.id, xor(s.person, CAST(s.test AS BIGINT) << 43) AS key, CAST(s.test AS SMALLINT) AS test,
+       s.ordered, s.collected, CAST(greatest(s.ordered - r.reach, {-TIME_ZERO}) AS INTEGER) AS since
+FROM (SELECT *, {_slot(book)} AS slot FROM {source}) AS s LEFT JOIN d_reach AS r ON r.slot = s.slot"""
 
 
-_ALL = "(SELECT rowid AS row, * FROM b)"
+#: Lines under the key of another test that they cover or are covered by. Of the two tests the lines of the rarer one
+#: are multiplied, so that a panel with twelve components does not make thirteen rows of each time it is ordered.
+CROSS = """
+WITH n AS (SELECT test, count(*) AS lines FROM line_key GROUP BY test),
+cover AS (
+  SELECT o_test, q_test, mine.lines <= theirs.lines AS by_order
+  FROM d_cover JOIN n AS mine ON mine.test = o_test JOIN n AS theirs ON theirs.test = q_test WHERE o_test <> q_test
+), other AS (
+  SELECT o_test AS test, q_test AS other, true AS by_order FROM cover WHERE by_order
+  UNION ALL SELECT q_test, o_test, false FROM cover WHERE NOT by_order
+)
+SELECT k.id, xor(k.key, xor(CAST(k.test AS BIGINT) << 43, other.other << 43)) AS key, ordered, collected, since, by_order
+FROM line_key AS k JOIN other ON other.test = k.test"""
 
-#: Every order with every prior of the same person that may cover it, collected before it and within its reach.
-PAIR = " UNION ALL ".join(
+
+def _met(orders: str, priors: str) -> str:
+    return f"""
+SELECT o.id AS o, q.id AS q FROM {orders} AS o
+JOIN {priors} AS q ON q.key = o.key AND q.collected < o.ordered AND q.collected >= o.since
+WHERE o.id <> q.id"""
+
+
+#: ``o, q``: ids of an order and of a line of the same person that was collected before it, within its reach. Nothing
+#: else is looked at here, so that all but a few lines are read no further.
+MEETING = " UNION ALL ".join(
     [
-        _pairs(_ALL, _ALL, "q.test = o.test"),
-        _pairs("(FROM cross_line WHERE by_order)", _ALL, "q.test = o.other"),
-        _pairs(_ALL, "(FROM cross_line WHERE NOT by_order)", "o.test = q.other"),
+        _met("line_key", "line_key"),
+        _met("(FROM cross_key WHERE by_order)", "line_key"),
+        _met("line_key", "(FROM cross_key WHERE NOT by_order)"),
     ]
 )
+
+
+def lines(book: RuleBook, source: str) -> str:
+    """The lines that met another, whole."""
+    return f"""
+SELECT *, {_slot(book)} AS slot FROM {source} AS s
+SEMI JOIN (SELECT o AS id FROM meeting UNION ALL SELECT q FROM meeting) AS met ON met.id = s.id"""
+
+
+#: Every order with every prior that may cover it, as rows of the bucket, and no specimen booked twice.
+PAIR = f"""
+SELECT o.rowid AS o, q.rowid AS q, o.test, q.test AS q_test, o.slot, o.ordered, q.collected, o.facility, q.laboratory,
+       o.facility <> q.facility AS elsewhere, o.own_specimen, q.specimen, o.reason, o.age, q.flag,
+       coalesce(q.available <= o.ordered, false) AS resulted
+FROM meeting AS m JOIN b AS o ON o.id = m.o JOIN b AS q ON q.id = m.q
+WHERE o.person = q.person AND NOT (o.laboratory = q.laboratory AND abs(o.collected - q.collected) <= {SAME_ACT})"""
 
 #: Pairs of panels that no prior makes avoidable directly: only there do the components matter.
 UNDECIDED = f"""(
@@ -100,7 +119,7 @@ WITH covered AS (
   WHERE o_specimen = specimen OR o_specimen = 0 OR specimen = 0
 )
 SELECT o, q, elsewhere, CAST(target AS INTEGER) AS target,
-       verdict * {1 << (ROW_BITS + TIME_BITS)} + collected * {1 << ROW_BITS} + q AS rank
+       verdict * {1 << (ROW_BITS + TIME_BITS)} + (collected + {TIME_ZERO}) * {1 << ROW_BITS} + q AS rank
 FROM weighed"""
 
 

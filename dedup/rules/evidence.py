@@ -26,11 +26,11 @@ JOIN unit AS u ON u.o = r.o AND u.elsewhere = r.elsewhere AND u.target = r.targe
 WHERE r.rank % {_ROW} <> r.other"""
 
 
-def places(source: str, rows: str) -> str:
+def places(rows: str) -> str:
     """``row, place``: the rows named, in the order of their keys (facility_id, order_id, line_no)."""
     return f"""
-SELECT n.row, row_number() OVER (ORDER BY s.facility, s.order_id, s.line_no) AS place
-FROM (SELECT DISTINCT row FROM ({rows})) AS n JOIN b ON b.rowid = n.row JOIN {source} AS s ON s.id = b.id"""
+SELECT n.row, row_number() OVER (ORDER BY b.facility, b.order_id, b.line_no) AS place
+FROM (SELECT DISTINCT row FROM ({rows})) AS n JOIN b ON b.rowid = n.row"""
 
 
 #: The best prior q of each order, scope and target, ties settled.

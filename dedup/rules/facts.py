@@ -81,7 +81,7 @@ WHERE l.superseded_by IS NULL AND l.status NOT IN ('cancelled', 'rejected')"""
 
 
 def _seconds(time: str) -> str:
-    return f"(epoch_us({time}) // 1000000 - epoch_us(TIMESTAMP '{DAY_ZERO}') // 1000000)"
+    return f"CAST(epoch_us({time}) // 1000000 - epoch_us(TIMESTAMP '{DAY_ZERO}') // 1000000 AS INTEGER)"
 
 
 def _numbered(column: str, numbers: dict[str, int], otherwise: int = 0) -> str:

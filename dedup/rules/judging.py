@@ -2,8 +2,9 @@
 
 The steps, each one named table, in the order in which they run:
 
-    b             the bucket's lines, with the slot of the rule book each one falls into
-    pair          (order, prior) within reach of any rule, and no specimen booked twice
+    meeting       (order, prior) of one person, the one test covering the other, within reach of any rule
+    b             the lines that met another, whole, with the slot of the rule book each one falls into
+    pair          the same two as rows of b, unless they are one specimen booked twice
     direct_unit   what each prior says about the test ordered: its verdict, packed into a rank
     direct        the strongest prior of each order and scope
     part_unit, part   the same for the components of panels that no prior makes avoidable directly
@@ -34,9 +35,9 @@ FACT_COLUMNS = {
     "own_specimen": "INTEGER",  # 0: the line names none
     "facility": "INTEGER",  # numbered in the order of their codes
     "laboratory": "INTEGER",  # the performing facility
-    "ordered": "BIGINT",
-    "collected": "BIGINT",  # collected, else resulted, else ordered
-    "available": "BIGINT",  # when a final or corrected result was there; NULL: never
+    "ordered": "INTEGER",
+    "collected": "INTEGER",  # collected, else resulted, else ordered
+    "available": "INTEGER",  # when a final or corrected result was there; NULL: never
     "flag": "TINYINT",  # 0 none, 1 N, 2 L H A, 3 LL HH AA, 4 POS, 5 NEG
     "setting": "TINYINT",
     "reason": "TINYINT",  # order reason; 0 none
@@ -81,19 +82,21 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     def step(name: str, sql: str) -> None:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
+    step("line_key", covering.keys(book, source))
+    step("cross_key", covering.CROSS)
+    step("meeting", covering.MEETING)
     step("b", covering.lines(book, source))
-    step("cross_line", covering.CROSS)
     step("pair", covering.PAIR)
     for name, pairs in (("direct", "pair"), ("part", covering.UNDECIDED)):
         step("unit", covering.units(book, pairs, part=int(name == "part")))
         step("rough", evidence.ROUGH)
         step("tie", evidence.TIE)
-        step("place", evidence.places(source, "SELECT q AS row FROM tie"))
+        step("place", evidence.places("SELECT q AS row FROM tie"))
         step(name, evidence.BEST)
     step("expiry", evidence.expiry(book))
-    step("place", evidence.places(source, "SELECT q AS row FROM expiry WHERE contested"))
+    step("place", evidence.places("SELECT q AS row FROM expiry WHERE contested"))
     step("whole", evidence.WHOLE)
     step("judged", evidence.judged(book))
-    add_chains(con, book, source)
+    add_chains(con, book)
     step("answer", evidence.ANSWER)
     return "answer"

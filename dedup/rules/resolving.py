@@ -20,8 +20,9 @@ from dedup.schema import SETTINGS
 
 __all__ = ["DAY_ZERO", "RuleBook", "resolve"]
 
-#: Times are seconds since then, days are days since then; both in local time.
-DAY_ZERO = datetime.date(1900, 1, 1)
+#: Times are seconds since then, days are days since then; both in local time. As 32-bit integers the times reach
+#: from 1932 to 2068, which loading sees to.
+DAY_ZERO = datetime.date(2000, 1, 1)
 #: How many settings fit into a slot number; a power of two.
 SETTING_SLOTS = 8
 #: Classes of the prior's abnormal flag, as exemptions ask for it.
