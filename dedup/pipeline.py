@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dedup.errors import InputError, RejectedError
+from dedup.errors import RejectedError
 from dedup.settings import Settings
 from dedup.warehouse import Run, Warehouse, open_warehouse, start_run
 
 if TYPE_CHECKING:
     from dedup.reporting import Figures, Filters
 
-__all__ = ["RunSummary", "flag", "load", "match", "reading", "report", "run", "samples_folder"]
+__all__ = ["RunSummary", "flag", "load", "match", "reading", "report", "run"]
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,6 @@ def report(settings: Settings, filters: Filters | None = None) -> Figures:
 
     with reading(settings) as warehouse:
         return figures(warehouse, filters)
-
-
-def samples_folder() -> Path:
-    """The invented data that comes with the program: in the package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "samples", here.parent / "data" / "samples"):
-        if folder.is_dir():
-            return folder
-    raise InputError("The samples that come with dedup are missing. Install it again.")
 
 
 def reading(settings: Settings) -> Warehouse:

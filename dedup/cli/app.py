@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dedup.cli import reporting, running, runs
+from dedup.cli import reporting, running, runs, simulating
 
 __all__ = ["app"]
 
@@ -37,5 +37,5 @@ def _options(
     pass
 
 
-for group in (running, reporting, runs):
+for group in (running, reporting, runs, simulating):
     group.register(app)

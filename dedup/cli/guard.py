@@ -71,6 +71,8 @@ def _end(code: int, message: str) -> NoReturn:
     with contextlib.suppress(OSError):
         if message:
             print(message, file=sys.stderr, flush=True)
-    with contextlib.suppress(OSError):
+    try:
+        sys.stdout.flush()
+    except OSError:  # or Python would try once more at its end, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

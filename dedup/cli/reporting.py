@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from dedup.cli.call import Call, command
 from dedup.cli.showing import put_report
+from dedup.schema import SCOPES
 
 __all__ = ["register"]
 
-_DATE = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
+Day = datetime.datetime
+_DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
 
 
 def register(app: typer.Typer) -> None:
@@ -24,22 +26,24 @@ def register(app: typer.Typer) -> None:
 
 def report(
     call: Call,
-    hospital: Annotated[list[str], typer.Option(help="Only orders of this facility; may be repeated.")] = [],  # noqa: B006
-    province: Annotated[list[str], typer.Option(help="Only facilities of this province.")] = [],  # noqa: B006
-    tier: Annotated[list[str], typer.Option(help="Only facilities of this tier.")] = [],  # noqa: B006
-    test: Annotated[list[str], typer.Option(help="Only this test of the catalogue.")] = [],  # noqa: B006
-    since: Annotated[datetime.datetime | None, typer.Option(**_DATE, help="Ordered on this day or later.")] = None,
-    until: Annotated[datetime.datetime | None, typer.Option(**_DATE, help="Ordered on this day or earlier.")] = None,
+    hospital: Annotated[list[str] | None, typer.Option(help="Only orders of this facility.")] = None,
+    province: Annotated[list[str] | None, typer.Option(help="Only facilities of this province.")] = None,
+    tier: Annotated[list[str] | None, typer.Option(help="Only facilities of this tier.")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="Only this test of the catalogue.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="Only repeats of this scope.")] = None,
+    since: Annotated[Day | None, typer.Option("--from", **_DAY, help="Ordered on this day or later.")] = None,
+    until: Annotated[Day | None, typer.Option("--to", **_DAY, help="Ordered on this day or earlier.")] = None,
 ) -> None:
-    """What was repeated, where, and what it cost."""
+    """What was repeated, where, and what it cost. Filters may be repeated."""
     from dedup import pipeline
     from dedup.reporting import Filters
 
     filters = Filters(
-        hospitals=tuple(hospital),
-        provinces=tuple(province),
-        tiers=tuple(tier),
-        tests=tuple(test),
+        hospitals=tuple(hospital or ()),
+        provinces=tuple(province or ()),
+        tiers=tuple(tier or ()),
+        tests=tuple(test or ()),
+        scopes=tuple(scope or SCOPES),
         since=since.date() if since else None,
         until=until.date() if until else None,
     )

@@ -32,13 +32,14 @@ def demo(call: Call) -> None:
     """
     from dedup import pipeline
     from dedup.settings import Settings
+    from dedup.simulation import samples_dir
 
-    world = pipeline.samples_folder() / "world"
+    world = samples_dir() / "world"
     call.say(f"Invented patients and hospitals: {world}")
     with tempfile.TemporaryDirectory(prefix="dedup-demo-") as folder:
         kept = call.db or Path(folder) / "demo.duckdb"
         settings = laid_over(Settings(), db=kept, facilities=world / "facilities.csv")
-        _tell(call, pipeline.run([world / "orders"], settings))
+        _tell(call, pipeline.run([world / "input"], settings))
         figures = pipeline.report(settings)
     put_report(call, figures, *((call.chosen_lang,) if call.chosen_lang else ("vi", "en")))
     if call.db is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["put_report", "put_rows", "put_run", "stage_lines"]
 
+#: Columns of a report that goes to a file or another program instead of a terminal.
+FILE_WIDTH = 120
+
 
 def put_report(call: Call, figures: Figures, *langs: Lang) -> None:
     """The report once in each language, or once as JSON."""
@@ -23,7 +27,8 @@ def put_report(call: Call, figures: Figures, *langs: Lang) -> None:
         return
     from rich.console import Console
 
-    console = Console(file=sys.stdout)
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else FILE_WIDTH
+    console = Console(file=sys.stdout, width=wide)
     for lang in langs:
         render_table(figures, lang, console)
 

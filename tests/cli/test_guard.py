@@ -1,0 +1,123 @@
+"""Whatever goes wrong ends with one line on stderr and the contract's exit code."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dedup.cli.guard import guarded
+from dedup.errors import DedupError, FindingsError, LockedError, RejectedError, UsageError, WarehouseError
+from tests.cli.conftest import DEDUP, Dedup
+
+CANARY = "001190000011"
+
+
+def ends(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    with pytest.raises(SystemExit) as ended, guarded():
+        raise error
+    return ended.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (DedupError("x"), 1),
+        (UsageError("x"), 2),
+        (RejectedError("x"), 3),
+        (LockedError("x"), 4),
+        (FindingsError("x"), 6),
+        (WarehouseError("x"), 1),
+    ],
+)
+def test_our_errors_say_what_they_say(error: DedupError, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(error, capsys) == (code, "x\n")
+
+
+def test_other_errors_say_only_what_kind_and_where(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ends(ValueError(f"Could not convert {CANARY}"), capsys)
+    assert code == 1
+    assert said.startswith("Internal error: ValueError")
+    assert CANARY not in said
+    assert said.count("\n") == 1
+
+
+def test_the_place_is_the_innermost_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    from dedup.warehouse import memory_warehouse
+
+    with pytest.raises(SystemExit), guarded(), memory_warehouse().transaction() as con:
+        con.execute(f"SELECT CAST('{CANARY}x' AS INTEGER)")
+    said = capsys.readouterr().err
+    assert "ConversionException at dedup/" in said
+    assert CANARY not in said
+
+
+def test_an_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(KeyboardInterrupt(), capsys) == (130, "Interrupted.\n")
+
+
+def test_a_full_disk_is_named_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(OSError(28, "No space left on device", "w.csv"), capsys) == (1, "No space left on device: w.csv\n")
+
+
+def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
+    for words in ("--help", "runs list --help"):
+        shell = f"set -o pipefail; {DEDUP} {words} | true; echo $?"
+        result = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert result.stderr == ""
+        assert result.stdout.strip() in ("0", "1", "141")  # typer says 1 when the help text itself cannot be written
+
+
+def test_closed_streams_do_no_harm(tmp_path: Path, orders: Path) -> None:
+    shell = f"{DEDUP} load {orders} --db w.duckdb <&- >&- 2>&-; echo $?"
+    result = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("0\n", "")
+
+
+def test_a_full_stdout_is_an_error(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    assert dedup("load", orders, "--db", "w.duckdb").returncode == 0
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [DEDUP, "runs", "list", "--db", "w.duckdb"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (result.returncode, result.stderr) == (1, b"No space left on device\n")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
+def test_output_is_utf8_whatever_the_locale(dedup: Dedup, locale: str) -> None:
+    result = dedup("load", "khôngcó.csv", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_ends_a_running_command(tmp_path: Path) -> None:
+    code = (
+        "import time\nfrom dedup.cli.guard import guarded\nwith guarded():\n print('on', flush=True)\n time.sleep(30)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (130, "Interrupted.\n")
+
+
+def test_calling_it_wrong_is_2(dedup: Dedup) -> None:
+    for words in (["nonsense"], ["run"], ["report", "--lang", "fr"], ["export", "flags"]):
+        result = dedup(*words)
+        assert result.returncode == 2, words
+        assert result.stdout == ""
+
+
+def test_wrong_settings_are_5_with_every_line(dedup: Dedup, tmp_path: Path) -> None:
+    (tmp_path / "dedup.toml").write_text("[warehouse]\nthreads = 0\n[rules]\nx = 1\n")
+    result = dedup("report")
+    assert result.returncode == 5
+    assert [line.split(": ")[0] for line in result.stderr.splitlines()] == ["dedup.toml:2", "dedup.toml:4"]
