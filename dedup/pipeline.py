@@ -37,8 +37,9 @@ class RunSummary:
 
 def run(inputs: Sequence[Path], settings: Settings) -> RunSummary:
     """One night: load the inputs, match patients, flag repeats. Each stage is all or nothing."""
+    sensitive = _sensitive_codes(settings)
     with _writing("run", settings) as (warehouse, log):
-        over_limit = _load(warehouse, log, inputs, settings)
+        over_limit = _load(warehouse, log, inputs, settings, sensitive)
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
     return _summary(log, over_limit)
@@ -46,21 +47,22 @@ def run(inputs: Sequence[Path], settings: Settings) -> RunSummary:
 
 def load(inputs: Sequence[Path], settings: Settings) -> RunSummary:
     """Only load."""
+    sensitive = _sensitive_codes(settings)
     with _writing("load", settings) as (warehouse, log):
-        over_limit = _load(warehouse, log, inputs, settings)
+        over_limit = _load(warehouse, log, inputs, settings, sensitive)
     return _summary(log, over_limit)
 
 
 def match(settings: Settings, *, train: bool = False) -> RunSummary:
     """Only match; ``train`` learns the model from this warehouse first and matches everybody again."""
-    with _writing("match", settings) as (warehouse, log):
+    with _writing("match", settings, must_exist=True) as (warehouse, log):
         _match(warehouse, log, settings, train=train)
     return _summary(log)
 
 
 def flag(settings: Settings, *, everything: bool = False) -> RunSummary:
     """Only flag what loading and matching touched, or ``everything``."""
-    with _writing("flag", settings) as (warehouse, log):
+    with _writing("flag", settings, must_exist=True) as (warehouse, log):
         _flag(warehouse, log, settings, everything=everything)
     return _summary(log)
 
@@ -79,7 +81,9 @@ def reading(settings: Settings) -> Warehouse:
 
 
 @contextlib.contextmanager
-def _writing(command: str, settings: Settings) -> Iterator[tuple[Warehouse, Run]]:
+def _writing(command: str, settings: Settings, *, must_exist: bool = False) -> Iterator[tuple[Warehouse, Run]]:
+    if must_exist and not settings.warehouse.path.exists():
+        reading(settings)  # says what is missing
     with (
         open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse,
         start_run(warehouse, command) as log,
@@ -87,10 +91,12 @@ def _writing(command: str, settings: Settings) -> Iterator[tuple[Warehouse, Run]
         yield warehouse, log
 
 
-def _load(warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings) -> tuple[str, ...]:
+def _load(
+    warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings, sensitive: list[tuple[str, str]]
+) -> tuple[str, ...]:
     from dedup.loading import load as load_room
 
-    loaded = load_room(warehouse, log, inputs, settings, sensitive=_sensitive_codes(settings))
+    loaded = load_room(warehouse, log, inputs, settings, sensitive=sensitive)
     share = settings.loading.max_rejected_share
     return tuple(one.source_name for one in loaded.deliveries if one.over_limit(share))
 
@@ -108,10 +114,15 @@ def _flag(warehouse: Warehouse, log: Run, settings: Settings, *, everything: boo
 
 
 def _sensitive_codes(settings: Settings) -> list[tuple[str, str]]:
-    """Codes of tests of class ``sensitive``: rooms do not know each other, so what loading drops is told here."""
+    """Codes of tests of class ``sensitive``: rooms do not know each other, so what loading drops is told here.
+
+    Raises ConfigError, before anything is opened, when the catalogue is wrong or lacks the profile.
+    """
+    from dedup.rules.flagging import resolve_profile
     from dedup.rules.reading import read_catalogue
 
     catalogue = read_catalogue(settings.rules.catalogue, settings.rules.overlay)
+    resolve_profile(catalogue, settings.rules.profile)
     tests = catalogue.tests.filter(catalogue.tests["class"] == "sensitive")["test_id"]
     codes = catalogue.codes.filter(catalogue.codes["test_id"].is_in(tests.implode()))
     return sorted(set(codes.select("code_system", "code").iter_rows()))

@@ -1,0 +1,108 @@
+"""The nightly commands, end to end."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.cli.conftest import HEADER, LINES, Dedup
+
+
+def test_a_night_from_files_to_flags(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    result = dedup("run", orders, "--db", "w.duckdb", "--json")
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr
+    assert "arning" not in result.stderr
+    assert json.loads(result.stdout)
+    assert dedup("export", "flags", "-o", "f.parquet", "--db", "w.duckdb").returncode == 0
+    flags = pl.read_parquet(tmp_path / "f.parquet")
+    assert flags.select("facility_id", "scope", "verdict", "prior_facility_id").rows() == [
+        ("01002", "elsewhere", "avoidable", "01001")
+    ]
+
+
+def test_stages_one_by_one_do_what_run_does(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    for words in (["load", orders], ["match"], ["flag"]):
+        assert dedup(*words, "--db", "w.duckdb", "--quiet").returncode == 0
+    assert dedup("export", "flags", "-o", "f.csv", "--db", "w.duckdb").returncode == 0
+    assert (tmp_path / "f.csv").read_text(encoding="utf-8-sig").count("avoidable") >= 1
+
+
+def test_the_same_file_again_changes_nothing(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    digests = []
+    for _ in range(2):
+        assert dedup("run", orders, "--db", "w.duckdb", "--quiet").returncode == 0
+        assert dedup("export", "flags", "-o", "f.csv", "--db", "w.duckdb").returncode == 0
+        digests.append((tmp_path / "f.csv").read_bytes())
+    assert digests[0] == digests[1]
+
+
+def test_too_many_rejected_rows_are_3_and_the_good_ones_are_in(dedup: Dedup, tmp_path: Path) -> None:
+    bad = LINES[1].replace("2026-03-04T08:00", "yesterday")
+    (tmp_path / "orders.csv").write_text("\n".join([HEADER, LINES[0], bad]) + "\n", encoding="utf-8")
+    result = dedup("run", "orders.csv", "--db", "w.duckdb", "--json")
+    assert result.returncode == 3
+    assert "orders.csv" in result.stderr
+    assert "yesterday" not in result.stderr + result.stdout
+    shown = json.loads(dedup("runs", "show", "--db", "w.duckdb", "--json").stdout)
+    assert shown["outcome"] == "done"
+    assert shown["counts"]["load"]["rows_loaded"] == 1
+
+
+def test_quiet_says_nothing(dedup: Dedup, orders: Path) -> None:
+    assert dedup("run", orders, "--db", "w.duckdb", "--quiet").stderr == ""
+
+
+def test_everything_made_is_for_its_owner_only(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    dedup("run", orders, "--db", "new/w.duckdb")
+    dedup("export", "patients", "--identified", "-o", "new/p.csv", "--db", "new/w.duckdb")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()} == {0o600}
+
+
+def test_runs_are_listed_the_latest_first(dedup: Dedup, orders: Path) -> None:
+    for _ in range(2):
+        dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    listed = json.loads(dedup("runs", "list", "--db", "w.duckdb", "--json").stdout)
+    assert [row["run_id"] for row in listed] == [2, 1]
+    assert dedup("runs", "list", "--db", "w.duckdb").stdout.splitlines()[0].split()[:2] == ["run_id", "command"]
+    assert dedup("runs", "show", "9", "--db", "w.duckdb").returncode == 2
+
+
+@pytest.mark.parametrize("command", ["match", "flag", "report", "runs list"])
+def test_commands_that_need_a_warehouse_do_not_make_one(dedup: Dedup, tmp_path: Path, command: str) -> None:
+    result = dedup(*command.split(), "--db", "w.duckdb")
+    assert result.returncode == 1
+    assert "There is no warehouse" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_settings_file_and_the_options_meet(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    (tmp_path / "dedup.toml").write_text('[warehouse]\npath = "here.duckdb"\n[report]\nlang = "en"\n')
+    result = dedup("run", orders, "--quiet")
+    assert result.returncode == 0
+    assert "avoidable" in result.stdout
+    assert "tránh được" in dedup("report", "--lang", "vi").stdout
+    assert (tmp_path / "here.duckdb").exists()
+
+
+def test_an_unknown_profile_is_5(dedup: Dedup, orders: Path) -> None:
+    assert dedup("run", orders, "--db", "w.duckdb", "--profile", "nonsense").returncode == 5
+
+
+def test_an_input_that_is_not_there_names_it(dedup: Dedup) -> None:
+    result = dedup("run", "missing.csv", "--db", "w.duckdb")
+    assert result.returncode in (1, 2)
+    assert "missing.csv" in result.stderr
+
+
+def test_a_world_is_simulated(dedup: Dedup, tmp_path: Path) -> None:
+    result = dedup("simulate", "--persons", "50", "--days", "14", "-o", "world", "--json")
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["persons"] > 0
+    assert (tmp_path / "world" / "facilities.csv").exists()
+    assert dedup("simulate", "--persons", "50", "-o", "w", "--format", "nonsense").returncode == 2
