@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dedup.reporting.data import render_json
 from dedup.reporting.figures import Figures, each_hospital, figures
 from dedup.reporting.filters import Filters
+from dedup.reporting.page import render_html
 from dedup.reporting.terminal import render_table
 
-__all__ = ["REPORTS", "Figures", "Filters", "each_hospital", "figures", "render_json", "render_table"]
+__all__ = ["REPORTS", "Figures", "Filters", "each_hospital", "figures", "render_html", "render_json", "render_table"]
 
 #: Report → what computes it. A new report is one file and one line here.
 REPORTS: dict[str, Callable[..., object]] = {"repeats": figures}

@@ -1,7 +1,8 @@
-"""One cell as people read it, whatever the format."""
+"""Cells as people read them, whatever the format."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dedup.reporting import numbers
@@ -9,42 +10,50 @@ from dedup.reporting.figures import Figures
 from dedup.reporting.tables import Kind
 from dedup.reporting.words import Words, plain
 
-__all__ = ["RIGHT", "facility", "show", "test"]
+__all__ = ["RIGHT", "facility", "test", "writer"]
 
 #: Kinds that stand on the right of their column.
 RIGHT = ("count", "vnd", "share", "interval", "hours")
 
 
-def show(value: Any, kind: Kind, words: Words, figures: Figures) -> str:
-    """``value`` as text in the language; an unknown value is an empty string, except where a word exists for it."""
+def writer(kind: Kind, words: Words, figures: Figures) -> Callable[[Any], str]:
+    """What turns a column's values into text in the language. No value is an empty string, of a word *any*."""
+    write = _writer(kind, words, figures)
+    if kind in ("word", "facility", "test", "text"):
+        return _remembered(write)
+    return lambda value: "" if value is None else write(value)
+
+
+def _writer(kind: Kind, words: Words, figures: Figures) -> Callable[[Any], str]:
     lang = words.lang
-    if kind == "word":
-        return words.label("" if value is None else str(value))
-    if value is None:
-        return ""
-    match kind:
-        case "facility":
-            return facility(value, figures)
-        case "test":
-            return test(value, words, figures)
-        case "count":
-            return numbers.count(int(value), lang)
-        case "vnd":
-            return numbers.dong(value, lang)
-        case "share":
-            return numbers.percent(value, lang)
-        case "interval":
-            return f"{numbers.percent(value[0], lang)} – {numbers.percent(value[1], lang)}"
-        case "hours":
-            return numbers.decimals(value, lang)
-        case "date":
-            return numbers.date(value, lang)
-        case "moment":
-            return numbers.moment(value, lang)
-        case "yes":
-            return words("yes") if value else words("no")
-        case _:
-            return plain(str(value))
+    writers: dict[Kind, Callable[[Any], str]] = {
+        "word": lambda value: words.label(str(value)),
+        "facility": lambda value: facility(value, figures) if value else "",
+        "test": lambda value: test(value, words, figures) if value else "",
+        "text": lambda value: plain(str(value)),
+        "count": lambda value: numbers.count(value, lang),
+        "vnd": lambda value: numbers.dong(value, lang),
+        "share": lambda value: numbers.percent(value, lang),
+        "interval": lambda value: f"{numbers.percent(value[0], lang)} – {numbers.percent(value[1], lang)}",
+        "hours": lambda value: numbers.decimals(value, lang),
+        "date": lambda value: numbers.date(value, lang),
+        "moment": lambda value: numbers.moment(value, lang),
+        "yes": lambda value: words("yes") if value else words("no"),
+    }
+    return writers[kind]
+
+
+def _remembered(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A few texts come again and again: write each once."""
+    known: dict[object, str] = {}
+
+    def remembered(value: object) -> str:
+        found = known.get(value)
+        if found is None:
+            found = known[value] = write("" if value is None else value)
+        return found
+
+    return remembered
 
 
 def facility(code: str, figures: Figures) -> str:

@@ -77,6 +77,46 @@ RIGHT JOIN ordered AS f
   ON f.prior_facility_id = q.facility_id AND f.prior_order_id = q.order_id AND f.prior_line_no = q.line_no
 """
 
+# Lines that had an earlier order of the same test, however old, or a repeat of any kind: the funnel's second step.
+# Elsewhere, the earliest collection at the other facilities decides; at the same facility, the earliest but one's own.
+_PRIOR = """
+CREATE OR REPLACE TEMP TABLE report_prior AS
+WITH line AS (
+  SELECT facility_id, order_id, line_no, test_id, coalesce(person_id, patient_record_id) AS person_id, ordered_at,
+         coalesce(collected_at, resulted_at, ordered_at) AS collected_at
+  FROM order_line WHERE status NOT IN ('cancelled', 'rejected') AND test_id IS NOT NULL
+),
+place AS (
+  SELECT person_id, test_id, facility_id, min(collected_at, 2) AS own FROM line GROUP BY person_id, test_id, facility_id
+),
+away AS (
+  SELECT person_id, test_id, min(own[1], 2) AS ends, arg_min(facility_id, own[1]) AS facility_id
+  FROM place GROUP BY person_id, test_id
+),
+first AS (
+  SELECT p.person_id, p.test_id, p.facility_id, p.own,
+         CASE WHEN p.facility_id = a.facility_id THEN a.ends[2] ELSE a.ends[1] END AS elsewhere
+  FROM place AS p JOIN away AS a ON a.person_id = p.person_id AND a.test_id = p.test_id
+  WHERE len(a.ends) > 1 OR len(p.own) > 1
+),
+flagged AS (
+  SELECT facility_id, order_id, line_no, bool_or(scope = 'elsewhere') AS elsewhere,
+         bool_or(scope = 'same_facility') AS same_facility
+  FROM flag GROUP BY ALL
+)
+SELECT o.facility_id,
+       count(*) FILTER (coalesce(f.elsewhere < o.ordered_at, false) OR coalesce(r.elsewhere, false)) AS elsewhere,
+       count(*) FILTER (
+         coalesce(CASE WHEN o.collected_at = f.own[1] THEN f.own[2] ELSE f.own[1] END < o.ordered_at, false)
+         OR coalesce(r.same_facility, false)
+       ) AS same_facility
+FROM line AS o
+LEFT JOIN first AS f ON f.person_id = o.person_id AND f.test_id = o.test_id AND f.facility_id = o.facility_id
+LEFT JOIN flagged AS r ON r.facility_id = o.facility_id AND r.order_id = o.order_id AND r.line_no = o.line_no
+WHERE {condition}
+GROUP BY o.facility_id
+"""
+
 # Deliveries with a line of the facility; without a choice of facilities, also those that brought none at all.
 _DELIVERY = """
 CREATE OR REPLACE TEMP TABLE report_delivery AS
@@ -86,11 +126,21 @@ SELECT NULL, delivery_id FROM delivery
 WHERE $every AND delivery_id NOT IN (SELECT delivery_id FROM report_count WHERE dimension = 'delivery')
 """
 
-_TABLES = ("report_facility", "report_person", "report_count", "report_repeat", "report_delivery", "report_unit")
+_TABLES = (
+    "report_facility",
+    "report_person",
+    "report_count",
+    "report_repeat",
+    "report_prior",
+    "report_scope",
+    "report_delivery",
+    "report_unit",
+)
 _VIEWS = {
     "unit_person": "report_person",
     "unit_count": "report_count",
     "unit_repeat": "report_repeat",
+    "unit_prior": "report_prior",
     "unit_delivery": "report_delivery",
 }
 
@@ -105,6 +155,11 @@ def prepared(con: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[list[
         con.execute(_PERSON.format(condition=line), chosen)
         con.execute(_COUNT.format(condition=line), chosen)
         con.execute(_REPEAT.format(condition=line), chosen | {"scopes": list(filters.scopes)})
+        con.execute(_PRIOR.format(condition=line), chosen)
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE report_scope AS SELECT unnest($scopes) AS scope",
+            {"scopes": list(filters.scopes)},
+        )
         con.execute(_DELIVERY, {"every": not values})
         con.execute("CREATE OR REPLACE TEMP TABLE report_unit (facility_id VARCHAR)")
         look_at(con, None)

@@ -64,6 +64,18 @@ LABELS: dict[str, str] = {
     "third_quarter": mark("50–75%"),
     "last_quarter": mark("75–100%"),
     "lifetime": mark("valid for a lifetime"),
+    # steps of the funnel
+    "ordered": mark("order lines"),
+    "with_prior": mark("with an earlier order of the test"),
+    "within_validity": mark("… still valid"),
+    "resulted_in_time": mark("… with a result in time"),
+    "recognised_prior": mark("… from a recognised laboratory"),
+    "not_exempt": mark("… and no exemption or reason"),
+    "surely_avoidable": mark("… and nothing left to review: avoidable"),
+    # recognition
+    "happened": mark("repeated although a valid result was there"),
+    "must_be_accepted": mark("of these: the laboratory must be accepted"),
+    "need_not_be_accepted": mark("of these: the laboratory need not be accepted"),
     # who ordered
     "same_orderer": mark("same orderer"),
     "other_orderer": mark("other orderer"),

@@ -9,10 +9,11 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from dedup.reporting import numbers
-from dedup.reporting.cells import RIGHT, show
+from dedup.reporting.cells import RIGHT, writer
 from dedup.reporting.figures import Figures, ScopeFigures
 from dedup.reporting.tables import Table, mark
-from dedup.reporting.words import Words, plain
+from dedup.reporting.titles import head, title
+from dedup.reporting.words import Words
 from dedup.schema import VERDICTS
 
 __all__ = ["render_table"]
@@ -35,8 +36,8 @@ _MORE = mark("{number} more; all of them: --format html, xlsx or json")
 def render_table(figures: Figures, lang: str, console: Console) -> None:
     """Print the report to ``console``. ``lang``: vi or en."""
     words = Words(lang)
-    console.print(Text(_title(figures, words), style="bold"))
-    for line in _head(figures, words):
+    console.print(Text(title(figures, words), style="bold"))
+    for line in head(figures, words):
         console.print(Text(line))
     console.print()
     console.print(_verdicts(figures, words))
@@ -45,45 +46,6 @@ def render_table(figures: Figures, lang: str, console: Console) -> None:
         table = figures.tables.get(name)
         if table is not None and table.rows:
             _print_section(table, rows, columns, words, figures, console)
-
-
-def _title(figures: Figures, words: Words) -> str:
-    if figures.facility_id is None:
-        return words("Repeated tests with a valid earlier result")
-    name = plain(f"{figures.facility_id} {figures.facility_name or ''}").strip()
-    return words("Repeated tests with a valid earlier result: {hospital}", hospital=name)
-
-
-def _head(figures: Figures, words: Words) -> list[str]:
-    lang, basis = words.lang, figures.basis
-    lines = [
-        words(
-            "Order lines: {lines}; persons: {persons}; price together: {price}",
-            lines=numbers.count(figures.lines, lang),
-            persons=numbers.count(figures.persons, lang),
-            price=numbers.dong(figures.price_vnd, lang),
-        )
-    ]
-    if figures.first_at and figures.last_at:
-        lines.append(
-            words(
-                "Ordered from {first} to {last}",
-                first=numbers.date(figures.first_at, lang),
-                last=numbers.date(figures.last_at, lang),
-            )
-        )
-    if basis.profile:
-        lines.append(
-            words(
-                "Rules: profile {profile}, catalogue {catalogue}; recognition: {recognition}",
-                profile=basis.profile,
-                catalogue=basis.catalogue_version,
-                recognition=words.label(basis.recognition),
-            )
-        )
-    else:
-        lines.append(words("Nothing has been judged yet: dedup flag"))
-    return lines
 
 
 def _verdicts(figures: Figures, words: Words) -> Grid:
@@ -121,18 +83,19 @@ def _print_section(
     table: Table, limit: int, names: tuple[str, ...], words: Words, figures: Figures, console: Console
 ) -> None:
     columns = [(place, column) for place, column in enumerate(table.section.columns) if column.name in names]
-    title, rows = words(table.section.title), table.rows
+    heading, rows = words(table.section.title), table.rows
     if table.section.columns[0].name == "scope":
         first = figures.filters.scopes[0]
-        title, rows = f"{title} ({words.label(first)})", tuple(row for row in rows if row[0] == first)
+        heading, rows = f"{heading} ({words.label(first)})", tuple(row for row in rows if row[0] == first)
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for _, column in columns:
         right = column.kind in RIGHT
         grid.add_column(words(column.title), justify="right" if right else "left", min_width=None if right else 16)
+    writers = [(place, writer(column.kind, words, figures)) for place, column in columns]
     for row in rows[:limit]:
-        grid.add_row(*(Text(show(row[place], column.kind, words, figures)) for place, column in columns))
+        grid.add_row(*(Text(write(row[place])) for place, write in writers))
     console.print()
-    console.print(Text(title, style="bold"))
+    console.print(Text(heading, style="bold"))
     console.print(grid)
     if len(rows) > limit:
         more = words(_MORE, number=numbers.count(len(rows) - limit, words.lang))

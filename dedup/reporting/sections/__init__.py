@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dedup.reporting.sections import breakdowns, quality, reasons, timing
+from dedup.reporting.sections import breakdowns, funnel, orders, quality, reasons, timing
 from dedup.reporting.tables import Section
 
 __all__ = ["SECTIONS"]
@@ -11,6 +11,8 @@ SECTIONS: dict[str, Section] = {
     section.name: section
     for section in (
         breakdowns.VERDICTS,
+        funnel.FUNNEL,
+        funnel.RECOGNITION,
         breakdowns.TESTS,
         breakdowns.PAIRS,
         breakdowns.HOSPITALS,
@@ -28,5 +30,6 @@ SECTIONS: dict[str, Section] = {
         quality.SKIPPED,
         quality.RULES,
         quality.MATCHING,
+        orders.ORDERS,
     )
 }

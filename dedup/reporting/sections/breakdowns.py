@@ -16,7 +16,7 @@ _WORTH = "avoidable_vnd DESC, avoidable DESC, repeats DESC"
 VERDICTS = Section(
     "verdicts",
     mark("Repeats by verdict"),
-    mark("A line may be a repeat in both scopes, so the two are never added up."),
+    mark("What each verdict means stands under Words at the end."),
     (
         _SCOPE,
         Column("verdict", mark("Verdict"), "word"),
@@ -117,6 +117,7 @@ FROM unit_repeat WHERE scope = 'elsewhere'
 GROUP BY unit, facility_id, prior_facility_id
 ORDER BY unit, {_WORTH}, facility_id, prior_facility_id
 """,
+    only_all=True,
 )
 
 HOSPITALS = Section(
