@@ -24,7 +24,8 @@ NOT_IN_VERSION = ("file_line", "origin", "valid_hours")
 class File:
     """One file: its columns with the kind of their cells, and the columns that identify a row.
 
-    Kinds: text, slug, decimal (đồng), hours, days, date, boolean, or a tuple of the words allowed.
+    Kinds: text, folded, slug, decimal (đồng), hours, days, date, boolean, duration, level, or a tuple of the words
+    allowed.
     """
 
     name: str

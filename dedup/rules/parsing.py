@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ MAX_HOURS = Decimal(10**7)
 _DECIMAL = re.compile(r"\d+(\.\d+)?")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
 _SLUG = re.compile(r"[^\s:*,;]+")
+_DURATION_PART = re.compile(r"(\d{1,5}) ?(min|h|d|y)")
+_DURATION = re.compile(rf"{_DURATION_PART.pattern}(?: {_DURATION_PART.pattern})*")
+_SECONDS = {"min": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Cell = Any
@@ -161,6 +164,19 @@ def _date(text: str) -> date:
         raise ValueError(f"{text!r} is no day of the calendar") from None
 
 
+def _duration(text: str) -> timedelta:
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} is no duration (numbers with min, h, d or y, such as 90 d 1 min)")
+    parts = _DURATION_PART.findall(text)
+    return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def _level(text: str) -> int:
+    if not re.fullmatch(r"[0-5]", text):
+        raise ValueError(f"{text!r} is no laboratory level (0 to 5)")
+    return int(text)
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError(f"{text!r} is neither true nor false")
@@ -176,4 +192,6 @@ _PARSERS: dict[str, Callable[[str], Cell]] = {
     "days": _days,
     "date": _date,
     "boolean": _boolean,
+    "duration": _duration,
+    "level": _level,
 }

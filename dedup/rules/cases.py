@@ -1,0 +1,231 @@
+"""Rule cases: small stories in CSV that say what a catalogue must decide, and the runner that asks it.
+
+A case is one row: a patient was tested before (``prior_test``, ``prior_age`` ago) and is ordered ``test`` now;
+``expected`` is the verdict, or ``none`` when the line must get no flag. Durations are written ``59 d``, ``12 h``,
+``30 min`` or ``40 y``. What a row leaves blank is ordinary: the same test, done at another hospital, final at once,
+an adult out-patient, every laboratory recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dedup.errors import ConfigError, Problem
+from dedup.rules.layout import File
+from dedup.rules.parsing import read_rows
+from dedup.schema import ABNORMAL_FLAGS, ORDER_REASONS, SCOPES, SETTINGS, STATUSES, VERDICTS
+
+if TYPE_CHECKING:
+    from dedup.rules.reading import Catalogue
+    from dedup.warehouse import Warehouse
+
+__all__ = ["CASE_FILE", "Case", "CaseResult", "read_cases", "run_cases"]
+
+Row = dict[str, Any]
+
+#: The columns of a file of cases.
+CASE_FILE = File(
+    "cases",
+    {
+        "case": "text",
+        "about": "text",  # the rule_id the case is there for
+        "profile": "text",
+        "test": "text",
+        "prior_test": "text",  # blank: the same; several earlier tests with +
+        "prior_age": "duration",  # from the prior's collection to the order
+        "resulted_after": "duration",  # from collection to result; blank: at once
+        "prior_status": STATUSES,
+        "prior_flag": ABNORMAL_FLAGS,
+        "specimen": "text",
+        "prior_specimen": "text",
+        "where": SCOPES,
+        "setting": SETTINGS,
+        "patient_age": "duration",
+        "order_reason": ORDER_REASONS,
+        "ordered_on": "date",
+        "lab_level": "level",
+        "prior_lab_level": "level",
+        "expected": (*VERDICTS, "none"),
+        "reason": "text",
+        "rule_id": "text",
+        "why": "text",
+    },
+    filled=("case", "profile", "test", "prior_age", "expected"),
+    key=("case",),
+    required=True,
+)
+
+#: When a case does not say.
+ORDERED_ON = date(2026, 10, 1)
+PATIENT_AGE = timedelta(days=40 * 365)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One case and where it stands."""
+
+    file: Path
+    line: int
+    cells: Row
+
+    @property
+    def by_level(self) -> bool:
+        """Whether recognition goes by the level of the laboratories."""
+        return self.cells["lab_level"] is not None or self.cells["prior_lab_level"] is not None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What a case expects and what the catalogue decides: verdict, reason and rule_id (None: not asked for)."""
+
+    case: Case
+    expected: tuple[str | None, ...]
+    found: tuple[str | None, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all that the case asks for was found."""
+        pairs = zip(self.expected, self.found, strict=True)
+        return all(wanted is None or wanted == got for wanted, got in pairs)
+
+
+def read_cases(folder: Path) -> list[Case]:
+    """All cases in the CSV files of ``folder``; ConfigError with every problem found."""
+    files = sorted(folder.glob("*.csv"))
+    if not files:
+        raise ConfigError([Problem(folder, 1, "holds no .csv file with cases")])
+    cases: list[Case] = []
+    problems: list[Problem] = []
+    for file in files:
+        rows, wrong = read_rows(file, CASE_FILE)
+        problems += wrong
+        cases += [Case(file, row.line, row.cells) for row in rows]
+    if problems:
+        raise ConfigError(problems)
+    return cases
+
+
+def run_cases(folder: Path, catalogue: Catalogue) -> list[CaseResult]:
+    """Judge every case of ``folder`` with ``catalogue``, each as a person of its own; in the order of the files.
+
+    Raises ConfigError when a case names a test or a profile that the catalogue does not have.
+    """
+    cases = read_cases(folder)
+    _refuse_unknown(cases, catalogue)
+    found: dict[Case, tuple[str | None, ...]] = {}
+    groups = sorted({(case.cells["profile"], case.by_level) for case in cases})
+    for profile, by_level in groups:
+        mine = [case for case in cases if (case.cells["profile"], case.by_level) == (profile, by_level)]
+        found |= dict(zip(mine, _judge(mine, catalogue, profile, by_level), strict=True))
+    wanted = ("expected", "reason", "rule_id")
+    return [CaseResult(case, tuple(case.cells[name] for name in wanted), found[case]) for case in cases]
+
+
+def _refuse_unknown(cases: Sequence[Case], catalogue: Catalogue) -> None:
+    tests, profiles = set(catalogue.tests["test_id"]), set(catalogue.validity["profile"])
+    problems = [
+        Problem(case.file, case.line, f"test {test!r} is not in the catalogue")
+        for case in cases
+        for test in {case.cells["test"], *_priors(case)} - tests
+    ]
+    problems += [
+        Problem(case.file, case.line, f"the catalogue has no profile {case.cells['profile']!r}")
+        for case in cases
+        if case.cells["profile"] not in profiles
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _priors(case: Case) -> list[str]:
+    named = case.cells["prior_test"] or case.cells["test"]
+    return [name.strip() for name in named.split("+")]
+
+
+def _judge(
+    cases: Sequence[Case], catalogue: Catalogue, profile: str, by_level: bool
+) -> Iterator[tuple[str | None, ...]]:
+    """(verdict, reason, rule_id) of each case's order, (none, None, None) without a flag."""
+    from dedup.rules.dictionary import write_dictionary
+    from dedup.rules.flagging import flags_of
+    from dedup.rules.resolving import resolve
+    from dedup.warehouse import memory_warehouse
+
+    book = resolve(catalogue, profile)
+    flags: dict[tuple[str, str], tuple[str, str, str]] = {}
+    with memory_warehouse() as warehouse:
+        con = warehouse.con
+        write_dictionary(con, catalogue, book)
+        lines = _fill(warehouse, cases, catalogue)
+        for table in flags_of(con, book, catalogue, by_level=by_level, everything=True, lines=lines,
+                              warehouse=warehouse, config={"threads": 1}):  # fmt: skip
+            rows = con.execute(f"SELECT order_id, scope, verdict, reason, rule_id FROM {table}").fetchall()
+            flags |= {(order, scope): (verdict, reason, rule) for order, scope, verdict, reason, rule in rows}
+    for at, case in enumerate(cases):
+        yield flags.get((_order_id(at), case.cells["where"] or "elsewhere"), ("none", None, None))
+
+
+def _order_id(at: int) -> str:
+    return f"{at}-order"
+
+
+def _fill(warehouse: Warehouse, cases: Sequence[Case], catalogue: Catalogue) -> int:
+    """Write each case as one person's lines; returns how many lines there are."""
+    import pyarrow as pa
+
+    numbers = {test: at for at, test in enumerate(catalogue.tests["test_id"].to_list())}
+    lines = [line for at, case in enumerate(cases) for line in _lines(at, case, numbers)]
+    tables: dict[str, list[Row]] = {
+        "code": [{"code_id": at, "code_system": "local", "test_code": test} for test, at in numbers.items()],
+        "code_test": [{"code_id": at, "test_id": test} for test, at in numbers.items()],
+        "patient_record": [
+            {"patient_record_id": at, "person_id": at, "match_method": "single", "match_probability": 1.0}
+            for at in range(len(cases))
+        ],
+        "patient_identity": [{"patient_record_id": at, "birth_date": _birth(case)} for at, case in enumerate(cases)],
+        "facility": [row for at, case in enumerate(cases) for row in _facilities(at, case)],
+        "line": [{"line_id": at} | line for at, line in enumerate(lines)],
+    }
+    for name, rows in tables.items():
+        warehouse.con.register("incoming", pa.Table.from_pylist(rows))
+        warehouse.con.execute(f"INSERT INTO {name} BY NAME FROM incoming")
+        warehouse.con.unregister("incoming")
+    return len(lines)
+
+
+def _lines(at: int, case: Case, numbers: dict[str, int]) -> Iterator[Row]:
+    cells = case.cells
+    ordered = _ordered_at(case)
+    collected = ordered - cells["prior_age"]
+    shared = {"patient_record_id": at, "delivery_no": 1, "line_no": 1}
+    here, there = f"{at}-here", f"{at}-here" if cells["where"] == "same_facility" else f"{at}-there"
+    yield shared | {
+        "facility_id": here, "performing_facility_id": here, "order_id": _order_id(at),
+        "code_id": numbers[cells["test"]], "specimen": cells["specimen"], "ordered_at": ordered,
+        "collected_at": ordered + timedelta(hours=1), "resulted_at": None, "status": "ordered",
+        "abnormal_flag": None, "setting": cells["setting"] or "outpatient", "order_reason": cells["order_reason"],
+    }  # fmt: skip
+    for number, test in enumerate(_priors(case)):
+        yield shared | {
+            "facility_id": there, "performing_facility_id": there, "order_id": f"{at}-prior-{number}",
+            "code_id": numbers[test], "specimen": cells["prior_specimen"], "ordered_at": collected,
+            "collected_at": collected, "resulted_at": collected + (cells["resulted_after"] or timedelta()),
+            "status": cells["prior_status"] or "final", "abnormal_flag": cells["prior_flag"], "setting": "outpatient",
+        }  # fmt: skip
+
+
+def _ordered_at(case: Case) -> datetime:
+    return datetime.combine(case.cells["ordered_on"] or ORDERED_ON, time(10))
+
+
+def _birth(case: Case) -> date:
+    return (_ordered_at(case) - (case.cells["patient_age"] or PATIENT_AGE)).date()
+
+
+def _facilities(at: int, case: Case) -> Iterator[Row]:
+    for name, column in (("here", "lab_level"), ("there", "prior_lab_level")):
+        yield {"facility_id": f"{at}-{name}", "lab_level": case.cells[column], "iso15189": False, "registered": True}
