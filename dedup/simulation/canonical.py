@@ -35,7 +35,7 @@ def _listed(values: list[str], at: Ints) -> pl.Series:
 
 
 def _time(minutes: Ints, style: str) -> pl.Series:
-    frame = pl.DataFrame({"at": np.where(minutes < 0, 0, minutes) * 60_000, "there": minutes >= 0})
+    frame = pl.DataFrame({"at": np.where(minutes < 0, 0, minutes).astype(np.int64) * 60_000, "there": minutes >= 0})
     text = pl.col("at").cast(pl.Datetime("ms")).dt.strftime(style)
     return frame.select(text=pl.when("there").then(text))["text"]
 
@@ -169,7 +169,7 @@ def _specimens(test: Ints) -> pl.Series:
 
 def batches(world: World, minutes: Ints) -> Ints:
     """Which of a facility's files a time falls into, from 0."""
-    return (minutes - (world.end - world.days * DAY)) // (world.file_days * DAY)
+    return (minutes.astype(np.int64) - (world.end - world.days * DAY)) // (world.file_days * DAY)
 
 
 def of_facility(world: World, facility: int) -> Ints:

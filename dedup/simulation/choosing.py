@@ -91,7 +91,7 @@ def choose_tests(acts: Acts, facilities: Facilities, seed: int) -> tuple[Ints, I
             chosen[at] = new | repeats[at]
     _as_panels(acts, facilities, chosen, repeats)
     act, test = np.nonzero(chosen)
-    return act, test, repeats[act, test]
+    return act.astype(np.int32), test.astype(np.int16), repeats[act, test]
 
 
 def _as_panels(acts: Acts, facilities: Facilities, chosen: Bools, repeats: Bools) -> None:

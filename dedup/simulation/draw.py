@@ -16,7 +16,7 @@ import numpy.typing as npt
 __all__ = ["Bools", "Draw", "Floats", "Ints", "whole"]
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 Bools = npt.NDArray[np.bool_]
 
 

@@ -24,6 +24,10 @@ _ENDS = ("final", "corrected", "preliminary", "collected", "cancelled", "rejecte
 _END_SHARES = [0.962, 0.01, 0.004, 0.004, 0.012, 0.008]
 
 
+_DESK = 840  #: minutes until a specimen that was sent is booked at the latest
+_SMALL = {"test": np.int16, "performed": np.int16, "status": np.int8, "flag": np.int8, "reason": np.int8}
+
+
 @dataclass(frozen=True)
 class Orders:
     """One entry an order line; times are minutes since 1970-01-01, values integers scaled by the test's decimals."""
@@ -42,6 +46,10 @@ class Orders:
     def __len__(self) -> int:
         return len(self.act)
 
+    def packed(self) -> Orders:
+        """The same in the smallest types that hold it: 29 bytes a line."""
+        return Orders(*(getattr(self, field.name).astype(_SMALL.get(field.name, np.int32)) for field in fields(Orders)))
+
     def taken(self, at: Ints | Bools, **changed: Ints) -> Orders:
         """Some lines, with some columns changed."""
         return Orders(**({field.name: getattr(self, field.name)[at] for field in fields(Orders)} | changed))
@@ -50,7 +58,7 @@ class Orders:
 def _repeated_lines(acts: Acts, act: Ints, test: Ints, repeats: Bools) -> Ints:
     """For lines made as repeats the number of the parent's line of the same test, or of the panel it became."""
     width = len(lab_tests().code)
-    keys = act * width + test  # rising, since lines come act by act
+    keys = act.astype(np.int64) * width + test  # rising, since lines come act by act
     single = acts.parent[act] * width + test
     panel = acts.parent[act] * width + lab_tests().code.index(LIPID_PANEL)
     found = np.searchsorted(keys, single)
@@ -74,16 +82,17 @@ def _times(acts: Acts, act: Ints, test: Ints, sent: Bools, draw: Draw) -> tuple[
     to_collection = 3 + whole(draw.skewed(16.0, len(acts)))
     collected = (acts.at + to_collection)[act]
     slow = lab_tests().minutes[test] + np.where(sent, 900.0, 0.0)
-    return collected, collected + 5 + whole(draw.skewed(slow, len(act)))
+    result = collected + 5 + whole(draw.skewed(slow, len(act)))
+    return collected.astype(np.int32), result.astype(np.int32)  # minutes since 1970 fit until the year 6053
 
 
 def _ends(collected: Ints, resulted: Ints, end: int, draw: Draw) -> tuple[Ints, Ints, Ints]:
     """Status, collection and result of each line as known at the end of the period."""
-    codes = np.array([_STATUS[name] for name in _ENDS])
+    codes = np.array([_STATUS[name] for name in _ENDS], dtype=np.int8)
     status = codes[draw.pick(_END_SHARES, len(collected))]
     done = np.isin(status, (_STATUS["final"], _STATUS["corrected"], _STATUS["preliminary"]))
     pending = done & (resulted >= end)
-    status = np.where(pending, np.where(collected >= end, _STATUS["ordered"], _STATUS["collected"]), status)
+    status[pending] = np.where(collected >= end, _STATUS["ordered"], _STATUS["collected"])[pending]
     not_taken = (status == _STATUS["cancelled"]) | (collected >= end)
     return status, np.where(not_taken, NEVER, collected), np.where(done & ~pending, resulted, NEVER)
 
@@ -94,16 +103,17 @@ def _reasons(acts: Acts, repeats: Bools, act: Ints, draw: Draw) -> Ints:
     return np.where(repeats, reason[act], NEVER)
 
 
-def _booked_twice(acts: Acts, orders: Orders, draw: Draw) -> tuple[Acts, Orders]:
+def _booked_twice(acts: Acts, orders: Orders, end: int, draw: Draw) -> tuple[Acts, Orders]:
     """The central laboratory books some of the specimens sent to it as orders of its own: the same act, no repeat."""
-    sent = (orders.performed >= 0) & (orders.collected >= 0) & draw.chance(0.3, len(acts))[orders.act]
+    some = draw.chance(0.3, len(acts)) & (acts.at + _DESK < end)
+    sent = (orders.performed >= 0) & (orders.collected >= 0) & some[orders.act]
     origin, position = np.unique(orders.act[sent], return_inverse=True)
     first = np.searchsorted(orders.act[sent], origin)
     facility = orders.performed[sent][first] if len(origin) else origin
     booked = Acts(
         person=acts.person[origin],
         facility=facility,
-        at=acts.at[origin] + 240 + draw.below(600, len(origin)),
+        at=acts.at[origin] + _DESK - draw.below(600, len(origin)),
         profile=acts.profile[origin],
         setting=np.zeros(len(origin), dtype=np.int64),
         kind=np.full(len(origin), SEND_OUT),
@@ -145,5 +155,6 @@ def make_orders(acts: Acts, persons: Persons, facilities: Facilities, seed: int,
         reason=_reasons(acts, repeats, act, draw),
         repeats=_repeated_lines(acts, act, test, repeats),
     )
-    orders = replace(orders, repeats=_true_repeats(orders, orders.repeats))
-    return _booked_twice(acts, orders, draw)
+    orders = replace(orders, repeats=_true_repeats(orders, orders.repeats)).packed()
+    acts, orders = _booked_twice(acts, orders, end, draw)
+    return acts, orders.packed()

@@ -16,6 +16,7 @@ __all__ = ["GROUPS", "results"]
 
 GROUPS = ("O", "A", "B", "AB")
 _FLAG = {name: position for position, name in enumerate(ABNORMAL_FLAGS)}
+_KIND = {name: number for number, name in enumerate(("number", "quality", "panel", "group", "image"))}
 _ACUTE = ("24.0183.1637", "24.0187.1637", "24.0243.1671", "24.0005.1716")  # positive by occasion, not by person
 
 
@@ -48,16 +49,18 @@ def _numbers(persons: Persons, person: Ints, test: Ints, own: Floats, draw: Draw
 def results(persons: Persons, person: Ints, test: Ints, seed: int) -> tuple[Ints, Ints]:
     """Value (scaled integer; for blood groups the position in GROUPS; 1 and 0 for positive and negative) and flag."""
     tests, draw = lab_tests(), Draw(seed, "results")
-    kind = np.array(tests.kind)[test]
+    kind = np.array([_KIND[name] for name in tests.kind], dtype=np.int8)[test]
     own = _own(person, test, seed)
     value, flag = _numbers(persons, person, test, own, draw)
     acute = np.isin(test, tests.where(*_ACUTE))
     positive = np.where(acute, draw.chance(0.15, len(test)), own < 0.07)
-    value = np.where(kind == "quality", positive.astype(np.int64), value)
-    flag = np.where(kind == "quality", np.where(positive, _FLAG["POS"], _FLAG["NEG"]), flag)
+    value = np.where(kind == _KIND["quality"], positive.astype(np.int64), value)
+    flag = np.where(kind == _KIND["quality"], np.where(positive, _FLAG["POS"], _FLAG["NEG"]), flag)
     group = np.searchsorted(np.array([0.45, 0.66, 0.95]), own)
-    value = np.where(kind == "group", group, np.where((kind == "panel") | (kind == "image"), -1, value))
-    flag = np.where(kind == "group", -1, flag)
+    value = np.where(
+        kind == _KIND["group"], group, np.where((kind == _KIND["panel"]) | (kind == _KIND["image"]), -1, value)
+    )
+    flag = np.where(kind == _KIND["group"], -1, flag)
     odd = (own < 0.2) | draw.chance(0.08, len(test))
-    flag = np.where((kind == "panel") | (kind == "image"), np.where(odd, _FLAG["A"], _FLAG["N"]), flag)
+    flag = np.where((kind == _KIND["panel"]) | (kind == _KIND["image"]), np.where(odd, _FLAG["A"], _FLAG["N"]), flag)
     return value, flag

@@ -17,6 +17,7 @@ from dedup.simulation.orders import Orders, make_orders
 from dedup.simulation.persons import Persons, make_persons
 from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import Records, make_records, patient_ids, ranks
+from dedup.simulation.tables import lab_tests
 from dedup.simulation.visits import DAY, EMERGENCY, ICU, INPATIENT, SCREENING, Acts, make_acts
 
 __all__ = ["DEPARTMENTS", "World", "make_world"]
@@ -62,8 +63,12 @@ class World:
 def _sorted(acts: Acts, orders: Orders) -> Orders:
     """Lines by facility, encounter, time and test; the repeated lines keep pointing at theirs."""
     act = orders.act
-    order = np.lexsort((orders.test, acts.at[act], acts.encounter[act], acts.facility[act]))
-    place = np.empty(len(order), dtype=np.int64)
+    by_act = np.lexsort((acts.at, acts.encounter, acts.facility))
+    rank = np.empty(len(acts), dtype=np.int32)
+    rank[by_act] = np.arange(len(acts))
+    width = len(lab_tests().code)
+    order = np.argsort(rank[act].astype(np.int64) * width + orders.test, kind="stable").astype(np.int32)
+    place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order))
     prior = orders.repeats[order]
     return orders.taken(order, repeats=np.where(prior < 0, -1, place[prior]))
@@ -73,7 +78,8 @@ def _line_numbers(acts: Acts, orders: Orders) -> Ints:
     encounter = acts.encounter[orders.act]
     new = np.concatenate([[True], encounter[1:] != encounter[:-1]]) if len(encounter) else encounter
     begins = np.flatnonzero(new)
-    return 1 + np.arange(len(encounter)) - np.repeat(begins, np.diff(np.append(begins, len(encounter))))
+    number = 1 + np.arange(len(encounter)) - np.repeat(begins, np.diff(np.append(begins, len(encounter))))
+    return number.astype(np.int32)
 
 
 def _visits(acts: Acts) -> Ints:

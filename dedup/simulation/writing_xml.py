@@ -226,10 +226,10 @@ def last_batch(world: World) -> int:
     return (world.days - 1) // world.file_days
 
 
-def withdrawn_encounter(world: World) -> tuple[int, int, int] | None:
-    """Facility, encounter and batch of the claim that is withdrawn: nothing repeats it or is repeated by it."""
+def withdrawn_encounter(world: World) -> tuple[int, int] | None:
+    """Encounter and file of the claim that the first facility withdraws: nothing repeats it or is repeated by it."""
     acts, orders = world.acts, world.orders
-    if "xml" not in world.facilities.format or world.plain:
+    if world.plain:
         return None
     facility = world.facilities.format.index("xml")
     lines = of_facility(world, facility)
@@ -240,7 +240,7 @@ def withdrawn_encounter(world: World) -> tuple[int, int, int] | None:
     batch = batches(world, acts.at[orders.act[lines]] + 120)
     free = ~np.isin(encounter, touched) & (batch + 1 <= last_batch(world))
     at = np.flatnonzero(free)
-    return (facility, int(encounter[at[0]]), int(batch[at[0]]) + 1) if len(at) else None
+    return (int(encounter[at[0]]), int(batch[at[0]]) + 1) if len(at) else None
 
 
 def write(world: World, facility: int, folder: Path) -> int:
@@ -248,15 +248,15 @@ def write(world: World, facility: int, folder: Path) -> int:
     lines = of_facility(world, facility)
     frame = _prepared(world, facility, lines)
     sent = _sent_batches(world, frame)
-    withdrawn = withdrawn_encounter(world)
+    withdrawn = withdrawn_encounter(world) if facility == world.facilities.format.index("xml") else None
     last = last_batch(world)
     files = 0
     for batch in range(last + 1):
         chosen = sent.filter(pl.col("batch").clip(upper_bound=last) == batch).select("encounter").unique()
         closes = world.end - world.days * DAY + min((batch + 1) * world.file_days, world.days) * DAY
         part = frame.join(chosen, on="encounter", how="semi", maintain_order="left")
-        if withdrawn and withdrawn[0] == facility and withdrawn[2] == batch:
-            claim = frame.filter(pl.col("encounter") == withdrawn[1]).with_columns(entitlement=pl.lit("8"))
+        if withdrawn and withdrawn[1] == batch:
+            claim = frame.filter(pl.col("encounter") == withdrawn[0]).with_columns(entitlement=pl.lit("8"))
             part = pl.concat([part, claim])
         if not part.is_empty():
             payloads = _payloads(world, facility, part, closes)
