@@ -332,6 +332,93 @@ _MATCHED = (
         },
     ),
     Table(
+        "match_variant",
+        "matching",
+        "Every distinct normalised identity, with the hashes of its blocking keys. Private.",
+        {
+            "variant_no": "INTEGER",  # order of arrival
+            "variant_id": "BIGINT",  # 63 bits of the MD5 of the identity: the same in every warehouse
+            "id_type": "VARCHAR",
+            "id_number": "VARCHAR",
+            "id_grade": "TINYINT",  # 0 no evidence, 1 plausible, 2 trusted
+            "settled": "BOOLEAN",  # has a trusted CCCD
+            "insurance_numbers": "VARCHAR[]",
+            "name": "VARCHAR",
+            "marked": "VARCHAR",  # with diacritics, NULL when written without
+            "family_name": "VARCHAR",
+            "middle_name": "VARCHAR",
+            "given_name": "VARCHAR",
+            "birth_date": "DATE",
+            "birth_precision": "VARCHAR",
+            "sex": "VARCHAR",
+            "phone": "VARCHAR",
+            "province": "VARCHAR",
+            "ward": "VARCHAR",
+            "newborn": "BOOLEAN",
+            # hashes of the blocking keys of dedup/matching/blocking.py; NULL meets nobody
+            "block_id": "UINTEGER",
+            "block_id_first": "UINTEGER",
+            "block_id_last": "UINTEGER",
+            "block_id_ends": "UINTEGER",
+            "block_sorted_date": "UINTEGER",
+            "block_date_family": "UINTEGER",
+            "block_date_ward": "UINTEGER",
+            "block_phone_given": "UINTEGER",
+            "block_phone_date": "UINTEGER",
+            "block_phone_family": "UINTEGER",
+            "block_bag": "UINTEGER",
+            "block_skeleton": "UINTEGER",
+            "block_name": "UINTEGER",
+        },
+        ("variant_no",),
+    ),
+    Table(
+        "match_record",
+        "matching",
+        "Which identity each patient record has. Private.",
+        {"patient_record_id": "BIGINT", "variant_no": "INTEGER"},
+        ("patient_record_id",),
+    ),
+    Table(
+        "match_edge",
+        "matching",
+        "Pairs of identities that are, or may be, one person. Private.",
+        {
+            "variant_a": "INTEGER",
+            "variant_b": "INTEGER",
+            "method": "TINYINT",  # 0 national_id, 1 insurance_id, 2 fuzzy, 3 review
+            "guard": "TINYINT",  # which guard refused it; -1 none
+            "bits": "DOUBLE",  # log2 odds
+        },
+        ("variant_a", "variant_b"),
+    ),
+    Table(
+        "match_decision",
+        "matching",
+        "What a human decided about two patient records; binds from then on. Private.",
+        {
+            "record_a": "BIGINT",
+            "record_b": "BIGINT",
+            "same_person": "BOOLEAN",
+            "decided_by": "VARCHAR",
+            "run_id": "INTEGER",
+        },
+        ("record_a", "record_b"),
+    ),
+    Table(
+        "match_model",
+        "matching",
+        "The scorecard learnt from this warehouse; empty: the shipped one serves. Private.",
+        {"version": "VARCHAR", "scorecard": "VARCHAR", "run_id": "INTEGER"},
+        ("version",),
+    ),
+    Table(
+        "match_state",
+        "matching",
+        "One row: what all edges were made with. Private.",
+        {"made_with": "VARCHAR"},
+    ),
+    Table(
         "test",
         "rules",
         "The tests of the catalogue the flags were made with.",

@@ -15,102 +15,124 @@ __all__ = ["RULES", "Blocks", "Rule", "find_pairs", "keys_sql"]
 
 @dataclass(frozen=True)
 class Rule:
-    """Variants that agree on ``parts`` (SQL over the columns of ``keyed``) meet; NULL in a part meets nobody."""
+    """Identities that agree on all ``parts`` (SQL over a normalised record) meet; NULL in a part meets nobody."""
 
+    column: str  #: of match_variant
     name: str
     parts: tuple[str, ...]
-    certain: bool = False  #: also between two variants that both have a trusted CCCD
-    numbers: bool = False  #: a newborn may be found by it
+    numbers: bool = False  #: holds an id: no help where ids are missing, and open to newborns
 
 
-#: Text columns come as they are; y, md, dm, full_date, bag, skeleton are made in keys_sql.
-RULES = (
-    Rule("id", ("id_number",), certain=True, numbers=True),
-    Rule("insurance", ("insurance_number",), numbers=True),
-    Rule("id first nine, birth year", ("id_first", "y")),
-    Rule("id last eight, birth year", ("id_last", "y")),
-    Rule("id province, year and last four, given name", ("id_ends", "given_name")),
-    Rule("sorted day and month, year, given name", ("sorted_date", "given_name")),
-    Rule("full date, family name, province", ("full_date", "family_name", "province")),
-    Rule("full date, ward", ("full_date", "province", "ward")),
-    Rule("phone, given name", ("phone", "given_name")),
-    Rule("phone, full date", ("phone", "full_date")),
-    Rule("phone, birth year, family name", ("phone", "y", "family_name")),
-    Rule("bag of name tokens, birth year", ("bag", "y")),
-    Rule("skeleton, ward", ("skeleton", "province", "ward")),
-    Rule("folded name, province, birth year", ("name", "province", "y")),
+_FULL = "(birth_precision = 'day' AND NOT (month(birth_date) = 1 AND day(birth_date) = 1))"
+_DATE = f"CASE WHEN {_FULL} THEN birth_date END"
+#: Year, and day and month in order of size: the same when the two are swapped.
+_SORTED_DATE = (
+    f"CASE WHEN {_FULL} THEN year(birth_date) * 10000 + least(month(birth_date), day(birth_date)) * 100"
+    " + greatest(month(birth_date), day(birth_date)) END"
 )
+_NUMBER = "CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number END"
+
+RULES = (
+    Rule("block_id", "id", ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
+    Rule("block_id_first", "id's first nine digits, birth year", (f"({_NUMBER})[:9]", "year(birth_date)"), numbers=True),
+    Rule("block_id_last", "id's last eight digits, birth year", (f"({_NUMBER})[-8:]", "year(birth_date)"), numbers=True),
+    Rule(
+        "block_id_ends", "id's province, year and last four digits, given name",
+        ("CASE WHEN id_type = 'cccd' THEN id_number[:6] || id_number[-4:] END", "given_name"), numbers=True,
+    ),
+    Rule("block_sorted_date", "sorted day and month, birth year, given name", (_SORTED_DATE, "given_name")),
+    Rule("block_date_family", "birth date, family name, province", (_DATE, "family_name", "province")),
+    Rule("block_date_ward", "birth date, ward", (_DATE, "province", "ward")),
+    Rule("block_phone_given", "phone, given name", ("phone", "given_name")),
+    Rule("block_phone_date", "phone, birth date", ("phone", _DATE)),
+    Rule("block_phone_family", "phone, birth year, family name", ("phone", "year(birth_date)", "family_name")),
+    Rule("block_bag", "name tokens in any order, birth year", ("bag", "year(birth_date)")),
+    Rule("block_skeleton", "name as it sounds, ward", ("skeleton", "province", "ward")),
+    Rule("block_name", "name, province, birth year", ("name", "province", "year(birth_date)")),
+)  # fmt: skip
+#: A list column, so met by its members.
+INSURANCE = "insurance number"
 
 
 @dataclass
 class Blocks:
-    """The pairs found, as positions a < b (or a = b where a variant stands for several records)."""
+    """The pairs found, as variant numbers a < b."""
 
     a: np.ndarray[Any, np.dtype[np.int32]]
     b: np.ndarray[Any, np.dtype[np.int32]]
-    #: rule → (blocks skipped for being over the cap, variants in them)
+    #: rule → (blocks skipped for being over the cap, identities in them)
     skipped: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def keys_sql(source: str) -> str:
-    """SELECT the parts of all blocking keys for the variants of ``source`` (which has ``position``)."""
-    full = "birth_precision = 'day' AND NOT (month(birth_date) = 1 AND day(birth_date) = 1)"
-    return f"""
-SELECT position, newborn, id_type = 'cccd' AND id_grade = 2 AS settled, name, family_name, given_name,
-  phone, province, ward, year(birth_date) AS y,
-  CASE WHEN {full} THEN birth_date END AS full_date,
-  CASE WHEN {full} THEN year(birth_date) * 10000 + least(month(birth_date), day(birth_date)) * 100
-       + greatest(month(birth_date), day(birth_date)) END AS sorted_date,
-  CASE WHEN id_type <> 'other' THEN id_number END AS id_number,
-  CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number[:9] END AS id_first,
-  CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number[-8:] END AS id_last,
-  CASE WHEN id_type = 'cccd' THEN id_number[:6] || id_number[-4:] END AS id_ends,
-  insurance_numbers, records, CASE WHEN contains(name, ' ')
-    THEN array_to_string(list_sort(string_split(name, ' ')), ' ') END AS bag, skeleton
-FROM {source}"""
+def keys_sql() -> str:
+    """The hashed key columns, from the columns of a normalised record with ``bag`` and ``skeleton``.
 
-
-def find_pairs(con: duckdb.DuckDBPyConnection, keyed: str, cap: int, *, settled_pairs: bool = False) -> Blocks:
-    """All pairs of variants of table ``keyed`` that share a block of at most ``cap`` variants.
-
-    Two variants that both have a trusted CCCD are already decided (one number: one person; two numbers: two),
-    so they meet only in the id's own block, unless ``settled_pairs`` asks for them (to learn from).
-    A newborn meets others only through numbers.
+    32 bits: of a million keys some hundred meet by chance, and are then told apart by comparing. A newborn is
+    found by numbers only.
     """
-    selects, skipped = [], {}
+
+    def key(rule: Rule) -> str:
+        filled = [f"({part}) IS NOT NULL" for part in rule.parts] + ([] if rule.numbers else ["NOT newborn"])
+        hashed = f"CAST(hash({', '.join(rule.parts)}) >> 32 AS UINTEGER)"
+        return f"CASE WHEN {' AND '.join(filled)} THEN {hashed} END AS {rule.column}"
+
+    return ", ".join(key(rule) for rule in RULES)
+
+
+def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
+    """All pairs in a block of at most ``cap`` identities of which at least one came after number ``last``.
+
+    Two identities that both have a trusted CCCD are already decided (one number: one person; two: two persons),
+    so they meet only in the id's own block.
+    """
+    found, skipped = [], {}
     for rule in RULES:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE block AS {_block_sql(rule, keyed)}")
-        over = con.execute(
-            "SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM block GROUP BY key HAVING n > ?)",
-            [cap],
-        ).fetchone()
-        if over is not None and over[0]:
-            skipped[rule.name] = (int(over[0]), int(over[1]))
-        selects.append(con.execute(_pairs_sql(rule, settled_pairs), [cap]).fetchnumpy()["pair"])
-    con.execute("DROP TABLE block")
-    selects.append(
-        con.execute(
-            f"SELECT (CAST(position AS BIGINT) << 32) | position AS pair FROM {keyed} WHERE records > 1"
-        ).fetchnumpy()["pair"]
-    )
-    pairs = np.unique(np.concatenate([np.asarray(found, dtype=np.int64) for found in selects]))
+        where = f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant WHERE {rule.column} IS NOT NULL)"
+        pairs, over = _pairs(con, where, last, cap, settled=rule.column == "block_id")
+        found.append(pairs)
+        if over[0]:
+            skipped[rule.name] = over
+    cards = "SELECT variant_no, settled, unnest(insurance_numbers) AS key FROM match_variant WHERE len(insurance_numbers) > 0"
+    pairs, over = _pairs(con, f"({cards})", last, cap, settled=False)
+    if over[0]:
+        skipped[INSURANCE] = over
+    return _blocks([*found, pairs], skipped)
+
+
+def find_settled_pairs(con: duckdb.DuckDBPyConnection, cap: int) -> Blocks:
+    """All pairs of identities with trusted CCCDs that meet in a block made without the id: what to learn from."""
+    found = []
+    for rule in RULES:
+        if not rule.numbers:
+            where = f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant WHERE settled AND {rule.column} IS NOT NULL)"
+            found.append(_pairs(con, where, -1, cap, settled=True)[0])
+    return _blocks(found, {})
+
+
+def _blocks(found: list[np.ndarray[Any, np.dtype[np.int64]]], skipped: dict[str, tuple[int, int]]) -> Blocks:
+    pairs = np.unique(np.concatenate(found))
     return Blocks((pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32), skipped)
 
 
-def _block_sql(rule: Rule, keyed: str) -> str:
-    source = keyed
-    if "insurance_number" in rule.parts:
-        source = f"(SELECT position, settled, newborn, unnest(insurance_numbers) AS insurance_number FROM {keyed})"
-    filled = [f"{part} IS NOT NULL" for part in rule.parts] + ([] if rule.numbers else ["NOT newborn"])
-    return f"SELECT position, settled, hash({', '.join(rule.parts)}) AS key FROM {source} WHERE {' AND '.join(filled)}"
-
-
-def _pairs_sql(rule: Rule, settled_pairs: bool) -> str:
-    everybody = rule.certain or settled_pairs
-    worth = "" if everybody else "AND count(*) FILTER (NOT settled) > 0"
-    unsettled = "" if everybody else "AND NOT (x.settled AND y.settled)"
-    return f"""
-WITH fit AS (SELECT key FROM block GROUP BY key HAVING count(*) BETWEEN 2 AND ? {worth}),
-member AS (SELECT position, settled, key FROM block SEMI JOIN fit USING (key))
-SELECT (CAST(x.position AS BIGINT) << 32) | y.position AS pair
-FROM member AS x JOIN member AS y ON x.key = y.key AND x.position < y.position {unsettled}"""
+def _pairs(
+    con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int, *, settled: bool
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[int, int]]:
+    """Pairs of one rule, packed, and what was over the cap. ``source`` has variant_no, settled, key."""
+    touched = f"SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)" if last >= 0 else ""
+    con.execute(f"""
+      CREATE OR REPLACE TEMP TABLE block AS
+      SELECT key, count(*) AS members, count(*) FILTER (NOT settled) AS unsettled FROM {source} AS old {touched}
+      GROUP BY key HAVING count(*) > 1 {"" if settled else "AND count(*) FILTER (NOT settled) > 0"}""")
+    over = con.execute("SELECT count(*), coalesce(sum(members), 0) FROM block WHERE members > ?", [cap]).fetchone()
+    undecided = "" if settled else "AND NOT (x.settled AND y.settled)"
+    pairs = con.execute(
+        f"""
+      WITH fit AS (SELECT key FROM block WHERE members <= ?),
+      member AS (SELECT variant_no, settled, key FROM {source} AS old SEMI JOIN fit USING (key))
+      SELECT (CAST(x.variant_no AS BIGINT) << 32) | y.variant_no AS pair
+      FROM member AS x JOIN member AS y
+        ON x.key = y.key AND x.variant_no < y.variant_no AND y.variant_no > {last:d} {undecided}""",
+        [cap],
+    ).fetchnumpy()["pair"]
+    con.execute("DROP TABLE block")
+    return np.asarray(pairs, dtype=np.int64), (0, 0) if over is None else (int(over[0]), int(over[1]))

@@ -15,14 +15,18 @@ import numpy as np
 if TYPE_CHECKING:
     from dedup.matching.comparing import Positions
 
-__all__ = ["Edges", "cluster"]
+__all__ = ["BOUND", "FORBIDDEN", "Edges", "cluster"]
 
 #: Bits by which the best of two conflicting partners must lead; below it nobody can tell whose record it is.
 MARGIN_BITS = 3.0
 #: Beyond this many variants a component's missing pairs are not scored: only its own edges speak.
 _LARGEST_SCORED = 200
+#: More bits than these for a pair do not count towards the mean over two groups.
+_MOST_BITS = 20.0
 #: What counts for a pair that may never be one person.
 FORBIDDEN = -1000.0
+#: What counts for a pair that a human joined: nothing can part it.
+BOUND = 1000.0
 
 PairBits = Callable[["Positions", "Positions"], "np.ndarray[Any, np.dtype[np.float64]]"]
 
@@ -124,7 +128,7 @@ def _agglomerate(matrix: Positions, known: Positions) -> Positions:
             continue
         left, right = np.flatnonzero(group == group[x]), np.flatnonzero(group == group[y])
         across = np.ix_(left, right)
-        if not forbidden[across].any() and matrix[across].mean() >= 0:
+        if matrix[x, y] >= BOUND or (not forbidden[across].any() and _worth(matrix[across]) >= 0):
             group[group == max(group[x], group[y])] = min(group[x], group[y])
     return group
 
@@ -142,3 +146,8 @@ def _ambiguous(matrix: Positions, known: Positions, forbidden: Positions) -> Pos
         beaten = (rivals & (bits[None, :] > bits[:, None] - MARGIN_BITS)).any(axis=1)
         result[x, partners[beaten]] = True
     return result | result.T
+
+
+def _worth(bits: Positions) -> float:
+    """The mean over all pairs across two groups; one sure pair does not outweigh many that speak against."""
+    return float(np.minimum(bits, _MOST_BITS).mean())

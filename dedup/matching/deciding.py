@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dedup.matching.variants import Variants
     from dedup.settings import MatchingSettings
 
-__all__ = ["METHODS", "Decisions", "decide"]
+__all__ = ["GUARDS", "HARD_GUARDS", "METHODS", "Decisions", "decide"]
 
 #: From the surest to the least; a record's match_method is the surest of the edges that hold it.
 METHODS = ("national_id", "insurance_id", "fuzzy", "review", "none")
@@ -122,6 +122,10 @@ GUARDS = {
     "twins": _twins,
     "namesakes": _namesakes,
 }
+
+
+#: Guards that say two records *are* different people, not only that nobody can be sure.
+HARD_GUARDS = ("conflicting_ids", "generations", "newborns")
 
 
 def _first_guard(

@@ -18,13 +18,13 @@ _RUNS = "01234567890123456789"
 
 
 def compact_sql(number: str) -> str:
-    """Capital letters and digits only; a CCCD that lost its leading zero in a spreadsheet gets it back.
+    """Capital letters and digits only; a CCCD that lost its leading zeros in a spreadsheet gets them back.
 
-    Every province code begins with 0, so a CCCD always does; eleven digits are one without it.
+    Every province code begins with one or two zeros, so ten or eleven digits are a CCCD without them.
     """
     clean = f"regexp_full_match({number}, '[0-9A-Z]+')"
     bare = f"CASE WHEN {clean} THEN {number} ELSE regexp_replace(upper({number}), '[^0-9A-Z]+', '', 'g') END"
-    return f"nullif(regexp_replace({bare}, '^([0-9]{{11}})$', '0\\1'), '')"
+    return f"nullif(CASE WHEN regexp_full_match({bare}, '[0-9]{{10,11}}') THEN lpad({bare}, 12, '0') ELSE {bare} END, '')"
 
 
 def id_type_sql(compact: str) -> str:

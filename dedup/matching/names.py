@@ -11,6 +11,7 @@ import re
 from dedup.matching.legacy import decode_sql
 
 __all__ = [
+    "decoded_sql",
     "fold_sql",
     "informative_sql",
     "marked_sql",
@@ -54,18 +55,19 @@ _SOUNDS = (
 )
 
 
-def fold_sql(text: str) -> str:
-    """Lower case, decoded, without diacritics (đ is d), letters and digits only, single spaces; never NULL."""
-    return (
-        "trim(regexp_replace(replace(strip_accents(lower("
-        f"{decode_sql(f'nfc_normalize({text})')})), 'đ', 'd'), '[^a-z0-9\\pL]+', ' ', 'g'))"
-    )
+def decoded_sql(text: str) -> str:
+    """Lower case, NFC, TCVN3 and VNI text decoded."""
+    return f"lower({decode_sql(f'nfc_normalize({text})')})"
 
 
-def marked_sql(text: str) -> str:
-    """Lower case with diacritics, NFC, tones where the newer spelling puts them (hòa and hoà are one)."""
-    decoded = decode_sql(f"nfc_normalize({text})")
-    expression = f"regexp_replace(lower({decoded}), '[^0-9\\pL]+', ' ', 'g') || ' '"
+def fold_sql(decoded: str) -> str:
+    """Of decoded text: without diacritics (đ is d), letters and digits only, single spaces; never NULL."""
+    return f"trim(regexp_replace(replace(strip_accents({decoded}), 'đ', 'd'), '[^a-z0-9\\pL]+', ' ', 'g'))"
+
+
+def marked_sql(decoded: str) -> str:
+    """Of decoded text: with diacritics, tones where the newer spelling puts them (hòa and hoà are one)."""
+    expression = f"regexp_replace({decoded}, '[^0-9\\pL]+', ' ', 'g') || ' '"
     for old, new in _TONES.items():
         expression = f"replace({expression}, '{old} ', '{new} ')"
     return f"trim({expression})"

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 from dedup.matching import identifiers, names, places
 
-__all__ = ["NORMALISED", "normalise_sql"]
-
-#: The columns of the result, beside patient_record_id, facility_id, patient_id and first_ordered_at.
-NORMALISED = (
-    "id_type", "id_number", "id_grade", "insurance_numbers", "name", "marked", "family_name", "middle_name",
-    "given_name", "birth_date", "birth_precision", "sex", "phone", "province", "ward", "newborn",
-)  # fmt: skip
+__all__ = ["normalise_sql"]
 
 #: A child this young is still booked under its mother's name, marked or not.
 _NEWBORN_DAYS = 28
 
 
 def normalise_sql(source: str) -> str:
-    """SELECT normalising the rows of ``source``, a table or view with the columns of patient_identity.
+    """SELECT normalising the rows of ``source``, a table with the columns of patient_identity.
 
-    ``name`` is folded and NULL for placeholders; ``marked`` is the name with its diacritics, NULL when it has
-    none; ``id_grade`` is 0, 1 or 2 (identifiers.py). Distinct names are normalised once.
+    Gives patient_record_id, facility_id, patient_id and the columns IDENTITY of variants.py, with ``bag`` and
+    ``skeleton`` to block on. ``name`` is folded and NULL for placeholders; ``marked`` is the name with its
+    diacritics, NULL when written without; ``id_grade`` is 0, 1 or 2 (identifiers.py). Distinct names and places
+    are normalised once.
     """
-    written = ", ".join(f"{sql} AS {name}" for name, sql in places.written_sql("i.province", "i.address").items())
-    untitled = names.untitled_sql("folded")
+    place = places.written_sql("province", "address")
     return f"""
-WITH spelling AS (
-  SELECT full_name, {names.fold_sql("full_name")} AS folded, {names.marked_sql("full_name")} AS marked
-  FROM (SELECT DISTINCT full_name FROM {source} WHERE full_name IS NOT NULL)
-), named AS (
-  SELECT full_name, {names.newborn_sql("folded")} AS stand_in,
-    CASE WHEN NOT {names.placeholder_sql("folded")} THEN {untitled} END AS name,
-    CASE WHEN marked <> folded THEN marked END AS marked
-  FROM spelling
-), parted AS (
-  SELECT full_name, stand_in, name, CASE WHEN name IS NOT NULL THEN marked END AS marked,
-    CASE WHEN contains(name, ' ') THEN split_part(name, ' ', 1) END AS family_name,
-    nullif({names.informative_sql("array_to_string(string_split(name, ' ')[2:-2], ' ')")}, '') AS middle_name,
-    nullif(regexp_replace(split_part(name, ' ', -1), '^(thi|van)$', ''), '') AS given_name
-  FROM named
-), numbered AS (
-  SELECT i.*, {written},
-    {identifiers.compact_sql("i.national_id")} AS id_number,
-    {identifiers.local_phone_sql("i.phone")} AS local_phone,
-    coalesce(i.sex, 'unknown') AS known_sex
-  FROM {source} AS i
+WITH {_name_steps(source)}, numbered AS (
+  SELECT *, {", ".join(f"{sql} AS {name}" for name, sql in place.items())},
+    {identifiers.compact_sql("national_id")} AS id_number, {identifiers.local_phone_sql("phone")} AS local_phone
+  FROM {source}
 ), {places.steps_sql("numbered")}, typed AS (
-  SELECT n.* EXCLUDE (insurance_id, national_id, phone, sex, province, full_name),
-    {identifiers.id_type_sql("n.id_number")} AS id_type, {identifiers.phone_sql("n.local_phone")} AS phone,
-    n.known_sex AS sex, {identifiers.insurance_sql("n.insurance_id")} AS cards, p.name, p.marked, p.family_name, p.middle_name, p.given_name,
-    place.province, place.ward,
+  SELECT n.* EXCLUDE (national_id, insurance_id, phone, sex, province, full_name),
+    {identifiers.id_type_sql("n.id_number")} AS id_type, {identifiers.insurance_sql("n.insurance_id")} AS cards,
+    {identifiers.phone_sql("n.local_phone")} AS phone, coalesce(n.sex, 'unknown') AS sex,
+    p.* EXCLUDE (full_name, stand_in), place.province, place.ward,
     coalesce(p.stand_in, false)
       OR coalesce(n.birth_precision = 'day'
                   AND date_diff('day', n.birth_date, CAST(n.first_ordered_at AS DATE)) BETWEEN -1 AND {_NEWBORN_DAYS},
@@ -60,8 +39,33 @@ WITH spelling AS (
                  AND place.written_district IS NOT DISTINCT FROM n.written_district
                  AND place.written_ward IS NOT DISTINCT FROM n.written_ward
 )
-SELECT patient_record_id, facility_id, patient_id, first_ordered_at, id_type, id_number,
-  {identifiers.grade_sql("id_type", "id_number", "birth_date", "sex", "newborn")} AS id_grade,
-  CASE WHEN len(cards) > 0 THEN cards END AS insurance_numbers, name, marked, family_name, middle_name,
-  given_name, birth_date, birth_precision, sex, phone, province, ward, newborn
+SELECT patient_record_id, facility_id, patient_id, id_type, id_number,
+  CAST({identifiers.grade_sql("id_type", "id_number", "birth_date", "sex", "newborn")} AS TINYINT) AS id_grade,
+  CASE WHEN len(cards) > 0 THEN cards END AS insurance_numbers, name, marked, family_name, middle_name, given_name,
+  birth_date, birth_precision, sex, phone, province, ward, newborn, bag, skeleton
 FROM typed"""
+
+
+def _name_steps(source: str) -> str:
+    """``parted``: every distinct full_name, decoded, folded, taken to pieces."""
+    return f"""decoded AS (
+  SELECT full_name, {names.decoded_sql("full_name")} AS decoded
+  FROM (SELECT DISTINCT full_name FROM {source} WHERE full_name IS NOT NULL)
+), spelling AS (
+  SELECT full_name, {names.fold_sql("decoded")} AS folded, {names.marked_sql("decoded")} AS marked FROM decoded
+), folding AS (
+  SELECT folded, {names.newborn_sql("folded")} AS stand_in,
+    CASE WHEN NOT {names.placeholder_sql("folded")} THEN {names.untitled_sql("folded")} END AS name
+  FROM (SELECT DISTINCT folded FROM spelling)
+), piece AS (
+  SELECT folded, stand_in, name, string_split(name, ' ') AS token FROM folding
+), part AS (
+  SELECT folded, stand_in, name, CASE WHEN len(token) > 1 THEN token[1] END AS family_name,
+    nullif({names.informative_sql("array_to_string(token[2:-2], ' ')")}, '') AS middle_name,
+    CASE WHEN token[-1] NOT IN ('thi', 'van', '') THEN token[-1] END AS given_name,
+    array_to_string(list_sort(token), ' ') AS bag, {names.skeleton_sql("name")} AS skeleton
+  FROM piece
+), parted AS (
+  SELECT s.full_name, p.* EXCLUDE (folded), CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded THEN s.marked END AS marked
+  FROM spelling AS s JOIN part AS p ON p.folded = s.folded
+)"""

@@ -11,79 +11,87 @@ if TYPE_CHECKING:
 
 __all__ = ["write_persons"]
 
+#: Columns of patient_record that come from clustering, not from normalising.
+_DECIDED = ("person_id", "match_method", "match_probability")
+
 
 def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]:
-    """Write ``placed`` into patient_record, log changes, and tell the next stage whom to judge again.
+    """Write ``placed`` and ``arrived`` into patient_record, log what changed, and tell whom to judge again.
 
-    ``placed`` holds every record of every touched group: the columns of patient_record but person_id, with
-    first_ordered_at and ``cluster``; ``gone`` (temporary table of patient_record_id) the records that are no more.
-    Returns counts of persons merged and split and of records changed.
+    ``placed`` holds every record of every touched component (patient_record_id, cluster, match_method,
+    match_probability), ``arrived`` the normalised new and changed ones, ``gone`` those that are no more. A person
+    is named after their record with the earliest first_ordered_at (ties: smallest facility_id, patient_id), so
+    the name follows from the content alone. Returns counts.
     """
     con.execute("""
-      CREATE OR REPLACE TEMP TABLE person AS
-      SELECT cluster, arg_min(patient_record_id,
-        (coalesce(first_ordered_at, TIMESTAMP '9999-01-01'), facility_id, patient_id)) AS person_id
-      FROM placed GROUP BY cluster""")
-    con.execute("""
-      CREATE OR REPLACE TEMP TABLE moved AS
-      SELECT p.patient_record_id, old.person_id AS old_person_id, person.person_id AS new_person_id
-      FROM placed AS p JOIN person USING (cluster)
-      LEFT JOIN patient_record AS old USING (patient_record_id)
-      WHERE old.person_id IS DISTINCT FROM person.person_id
-      UNION ALL
-      SELECT patient_record_id, old.person_id, NULL FROM gone JOIN patient_record AS old USING (patient_record_id)""")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE before AS SELECT patient_record_id, person_id FROM patient_record "
-        "WHERE patient_record_id IN (SELECT patient_record_id FROM placed)"
-    )
-    con.execute(
-        "DELETE FROM patient_record WHERE patient_record_id IN "
-        "(SELECT patient_record_id FROM placed UNION ALL SELECT patient_record_id FROM gone)"
-    )
-    columns = ", ".join(TABLES["patient_record"].columns)
-    con.execute(
-        f"INSERT INTO patient_record ({columns}) SELECT {columns} FROM placed JOIN person USING (cluster) "
-        "ORDER BY patient_record_id"
-    )
+      CREATE OR REPLACE TEMP TABLE settled AS
+      WITH earliest AS (
+        SELECT p.cluster, arg_min(p.patient_record_id,
+          (coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01'), i.facility_id, i.patient_id)) AS person_id
+        FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
+      SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability,
+        old.person_id AS old_person_id,
+        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew
+      FROM placed AS p JOIN earliest AS e USING (cluster)
+      LEFT JOIN patient_record AS old USING (patient_record_id)""")
     _log(con, run_id)
     _judge_again(con)
+    _write(con)
     counts = con.execute(
         """
-      SELECT count(DISTINCT new_person_id) FILTER (reason = 'merge'), count(DISTINCT old_person_id) FILTER (reason = 'split'),
-        count(*) FROM person_change WHERE run_id = ?""",
+      SELECT count(DISTINCT new_person_id) FILTER (reason = 'merge'),
+        count(DISTINCT old_person_id) FILTER (reason = 'split'), count(*)
+      FROM person_change WHERE run_id = ?""",
         [run_id],
     ).fetchone()
-    for table in ("person", "moved", "before"):
-        con.execute(f"DROP TABLE {table}")
-    merged, split, changed = counts if counts is not None else (0, 0, 0)
-    return {"persons_merged": merged, "persons_split": split, "records_moved": changed}
+    con.execute("DROP TABLE settled")
+    merged, split, moved = counts if counts is not None else (0, 0, 0)
+    return {"persons_merged": merged, "persons_split": split, "records_moved": moved}
 
 
 def _log(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
-    """A record known before whose person has another id: merge (joined by strangers), split (left somebody), rename."""
+    """A record known before whose person has another id: merge (with others), split (from others), or rename."""
     con.execute(
         """
       INSERT INTO person_change (run_id, patient_record_id, old_person_id, new_person_id, reason)
-      WITH now AS (
-        SELECT p.patient_record_id, b.person_id AS old_id, person.person_id AS new_id
-        FROM placed AS p JOIN person USING (cluster) JOIN before AS b USING (patient_record_id)
-      ), merged AS (SELECT new_id FROM now GROUP BY new_id HAVING count(DISTINCT old_id) > 1),
-      parted AS (SELECT old_id FROM now GROUP BY old_id HAVING count(DISTINCT new_id) > 1)
-      SELECT ?, patient_record_id, old_id, new_id,
-        CASE WHEN new_id IN (FROM merged) THEN 'merge' WHEN old_id IN (FROM parted) THEN 'split' ELSE 'rename' END
-      FROM now WHERE old_id <> new_id ORDER BY patient_record_id""",
+      WITH known AS (SELECT patient_record_id, old_person_id, person_id FROM settled WHERE old_person_id IS NOT NULL),
+      merged AS (SELECT person_id FROM known GROUP BY person_id HAVING count(DISTINCT old_person_id) > 1),
+      parted AS (SELECT old_person_id FROM known GROUP BY old_person_id HAVING count(DISTINCT person_id) > 1)
+      SELECT ?, patient_record_id, old_person_id, person_id,
+        CASE WHEN person_id IN (FROM merged) THEN 'merge'
+             WHEN old_person_id IN (FROM parted) THEN 'split' ELSE 'rename' END
+      FROM known WHERE old_person_id <> person_id ORDER BY patient_record_id""",
         [run_id],
     )
 
 
 def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
-    """All records of the persons that somebody joined or left."""
+    """All records of persons that somebody joined or left, and those now held by another method (flags show it)."""
     con.execute("""
       INSERT INTO todo (stage, patient_record_id)
+      WITH moved AS (
+        SELECT person_id, old_person_id FROM settled WHERE old_person_id IS DISTINCT FROM person_id
+        UNION ALL SELECT NULL, person_id FROM patient_record SEMI JOIN gone USING (patient_record_id)
+      ), person AS (SELECT person_id FROM moved UNION SELECT old_person_id FROM moved)
       SELECT 'flag', patient_record_id FROM (
-        SELECT patient_record_id FROM patient_record WHERE person_id IN (
-          SELECT new_person_id FROM moved WHERE new_person_id IS NOT NULL
-          UNION ALL SELECT old_person_id FROM moved WHERE old_person_id IS NOT NULL)
-        UNION SELECT patient_record_id FROM moved
-      ) WHERE patient_record_id NOT IN (SELECT patient_record_id FROM todo WHERE stage = 'flag')
-      ORDER BY patient_record_id""")
+        SELECT patient_record_id FROM settled WHERE held_anew
+        UNION SELECT patient_record_id FROM settled SEMI JOIN person USING (person_id)
+        UNION SELECT patient_record_id FROM patient_record SEMI JOIN person USING (person_id))
+      ANTI JOIN (SELECT patient_record_id FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)""")
+
+
+def _write(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("DELETE FROM patient_record WHERE patient_record_id IN (FROM gone)")
+    con.execute(f"""
+      UPDATE patient_record SET {", ".join(f"{name} = s.{name}" for name in _DECIDED)}
+      FROM (FROM settled ANTI JOIN arrived USING (patient_record_id)) AS s
+      WHERE s.patient_record_id = patient_record.patient_record_id
+        AND (s.held_anew OR s.old_person_id <> s.person_id)""")
+    con.execute("DELETE FROM patient_record WHERE patient_record_id IN (SELECT patient_record_id FROM arrived)")
+    columns = TABLES["patient_record"].columns
+    values = ", ".join(
+        f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}" for name in columns
+    )
+    con.execute(f"""
+      INSERT INTO patient_record ({", ".join(columns)})
+      SELECT {values} FROM arrived AS a JOIN settled AS s USING (patient_record_id)""")

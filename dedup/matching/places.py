@@ -53,8 +53,8 @@ def steps_sql(source: str) -> str:
     """
     return f"""folded_place AS (
   SELECT written_province, written_district, written_ward,
-    regexp_replace({names.fold_sql("written_province")}, '^(tinh|thanh pho|tp) ', '') AS folded_province,
-    {names.fold_sql("written_district")} AS district, {names.fold_sql("written_ward")} AS ward
+    regexp_replace({names.fold_sql(names.decoded_sql("written_province"))}, '^(tinh|thanh pho|tp) ', '') AS folded_province,
+    {names.fold_sql(names.decoded_sql("written_district"))} AS district, {names.fold_sql(names.decoded_sql("written_ward"))} AS ward
   FROM (SELECT DISTINCT written_province, written_district, written_ward FROM {source})
 ), place AS (
   SELECT f.written_province, f.written_district, f.written_ward,

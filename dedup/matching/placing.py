@@ -1,100 +1,176 @@
-"""From decided pairs to persons: nodes, clusters, how each record is held, and the rows to write."""
+"""From edges to persons: nodes, human decisions, clusters, and how each record is held by its person."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dedup.matching import clustering
-from dedup.matching.comparing import compare
-from dedup.matching.deciding import GUARDS, METHODS, decide
+from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
+from dedup.matching.edges import Scorer
 from dedup.matching.model import probability
-from dedup.matching.persons import write_persons
+from dedup.matching.variants import read_variants
 
 if TYPE_CHECKING:
     import duckdb
 
-    from dedup.matching.blocking import Blocks
     from dedup.matching.comparing import Positions
-    from dedup.matching.deciding import Decisions
     from dedup.matching.model import Scorecard
-    from dedup.matching.variants import Variants
     from dedup.settings import MatchingSettings
 
 __all__ = ["place"]
 
-#: Guards that say two records *are* different people, not only that nobody can be sure.
-_HARD = ("conflicting_ids", "generations", "newborns")
+_HARD = [list(GUARDS).index(name) for name in HARD_GUARDS]
+_FUZZY, _REVIEW = METHODS.index("fuzzy"), METHODS.index("review")
+#: What holds a record that is its person's only one; behind all METHODS.
+_SINGLE_BITS = 60.0
 
 
-def place(
-    con: duckdb.DuckDBPyConnection, run_id: int, v: Variants, blocks: Blocks, decisions: Decisions,
-    rarity: dict[str, Positions], card: Scorecard, settings: MatchingSettings,
-) -> dict[str, int]:  # fmt: skip
-    """Cluster the pairs and write the persons; returns the counts of write_persons."""
-    joined = decisions.method <= METHODS.index("fuzzy")
-    itself = blocks.a == blocks.b
-    alone = v.records > 1  # variants of several records that nothing says are one person
-    alone[blocks.a[itself & joined]] = False
-    between = joined & ~itself & ~alone[blocks.a] & ~alone[blocks.b]
-    edges = clustering.Edges(blocks.a[between], blocks.b[between], decisions.bits[between])
+@dataclass(frozen=True)
+class _Nodes:
+    """What is clustered: a variant, or each record of a variant that does not even vouch for itself."""
+
+    record: Positions  #: patient_record_id, ordered by variant and itself
+    of_record: Positions  #: the node of each record
+    variant: Positions  #: the position of each node's variant
+    first: Positions  #: the node of each variant; -1 when its records are nodes of their own
+    several: Positions  #: whether a node holds several records
+    self_method: Positions  #: how the records of such a node hold together
+    self_bits: Positions
+
+
+def place(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> None:
+    """Cluster ``component`` anew from all its edges.
+
+    Leaves the temporary table ``placed``: patient_record_id, cluster, match_method, match_probability.
+    """
+    v = read_variants(con, "SEMI JOIN component USING (variant_no)")
+    scorer = Scorer(v, card, settings)
+    nodes = _nodes(con, scorer)
+    edges, method = _edges(con, scorer, nodes)
+    same, different = _decisions(con, nodes)
+    edges, method = _decide_over(edges, method, same, different)
 
     def pair_bits(a: Positions, b: Positions) -> Any:
-        levels = compare(v, a, b, rarity)
-        decided = decide(v, a, b, levels, card, settings)
-        hard = np.isin(decided.guard, [list(GUARDS).index(name) for name in _HARD])
-        return np.where(hard, clustering.FORBIDDEN, decided.bits)
+        decided = scorer.decide(nodes.variant[a], nodes.variant[b])
+        bits = np.where(np.isin(decided.guard, _HARD), clustering.FORBIDDEN, decided.bits)
+        bits[_among(a, b, different)] = clustering.FORBIDDEN
+        return bits
 
-    labels = clustering.cluster(len(v), edges, pair_bits)
-    method, bits = _held(v, labels, blocks, decisions, between, itself & joined)
-    _write_placed(con, v, labels, alone, method, probability(bits))
-    return write_persons(con, run_id)
+    labels = clustering.cluster(len(nodes.variant), edges, pair_bits)
+    held_by, bits = _held(nodes, labels, edges, method)
+    _write_placed(con, nodes, labels, held_by, bits)
 
 
-def _held(
-    v: Variants, labels: Positions, blocks: Blocks, decisions: Decisions, between: Positions, itself: Positions
-) -> tuple[Positions, Positions]:
-    """For each variant the surest method among its edges inside its person, and the bits of the best such edge."""
-    held = (between & (labels[blocks.a] == labels[blocks.b])) | itself
-    ends = np.concatenate([blocks.a[held], blocks.b[held]])
-    methods = np.tile(decisions.method[held], 2)
-    edge_bits = np.tile(decisions.bits[held], 2)
-    order = np.lexsort((-edge_bits, methods, ends))
-    first = np.unique(ends[order], return_index=True)
-    method, bits = np.full(len(v), len(METHODS), dtype=np.int8), np.full(len(v), 60.0)
-    method[first[0]], bits[first[0]] = methods[order][first[1]], edge_bits[order][first[1]]
-    return method, bits
+def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
+    v = scorer.v
+    rows = con.execute("SELECT patient_record_id, variant_no FROM match_record SEMI JOIN component USING (variant_no)").fetchnumpy()
+    position = v.positions(rows["variant_no"])
+    order = np.lexsort((rows["patient_record_id"], position))
+    record, position = rows["patient_record_id"][order], position[order]
+    counts = np.bincount(position, minlength=len(v))
+    several = np.flatnonzero(counts > 1)
+    method, bits = np.full(len(v), _REVIEW + 1, dtype=np.int8), np.full(len(v), _SINGLE_BITS)
+    decided = scorer.decide(several, several)
+    method[several], bits[several] = decided.method, decided.bits
+    alone = (counts > 1) & (method > _FUZZY)
+    opens = np.ones(len(record), dtype=np.bool_)
+    opens[1:] = (position[1:] != position[:-1]) | alone[position[1:]]
+    of_record = np.cumsum(opens) - 1
+    variant = position[opens]
+    first = np.full(len(v), -1, dtype=np.int64)
+    first[variant] = np.arange(len(variant))
+    first[alone] = -1
+    whole = (counts[variant] > 1) & ~alone[variant]
+    return _Nodes(record, of_record, variant, first, whole, method[variant], bits[variant])
+
+
+def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tuple[clustering.Edges, Positions]:
+    rows = con.execute(f"""
+      SELECT variant_a, variant_b, method, bits FROM match_edge
+      SEMI JOIN component ON variant_a = variant_no WHERE method <= {_FUZZY}""").fetchnumpy()
+    a, b = (nodes.first[scorer.v.positions(rows[end])] for end in ("variant_a", "variant_b"))
+    kept = (a >= 0) & (b >= 0)
+    a, b = np.minimum(a, b)[kept], np.maximum(a, b)[kept]
+    order = np.lexsort((b, a))
+    edges = clustering.Edges(a[order], b[order], rows["bits"][kept][order])
+    return edges, rows["method"][kept][order].astype(np.int8)
+
+
+def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions, Positions]:
+    """Packed pairs of nodes that a human said are one person, and two."""
+    rows = con.execute("""
+      SELECT record_a, record_b, same_person FROM match_decision
+      SEMI JOIN (FROM match_record SEMI JOIN component USING (variant_no)) AS r ON r.patient_record_id = record_a
+      ORDER BY record_a, record_b""").fetchnumpy()
+    by_id = np.argsort(nodes.record)
+    known = nodes.record[by_id]
+
+    def node(ids: Positions) -> Positions:
+        at = np.minimum(np.searchsorted(known, ids), max(len(known) - 1, 0))
+        found = nodes.of_record[by_id[at]] if len(known) else np.zeros(0, dtype=np.int64)
+        return np.where(known[at] == ids, found, -1) if len(known) else found
+
+    if not len(rows["record_a"]):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    a, b = node(rows["record_a"]), node(rows["record_b"])
+    usable = (a >= 0) & (b >= 0) & (a != b)
+    packed = _pack(a, b)
+    same = rows["same_person"].astype(np.bool_)
+    return np.unique(packed[usable & same]), np.unique(packed[usable & ~same])
+
+
+def _pack(a: Positions, b: Positions) -> Positions:
+    low: Positions = np.minimum(a, b).astype(np.int64) << 32
+    return low | np.maximum(a, b)
+
+
+def _among(a: Positions, b: Positions, pairs: Positions) -> Positions:
+    return np.isin(_pack(a, b), pairs) if len(pairs) else np.zeros(len(a), dtype=np.bool_)
+
+
+def _decide_over(
+    edges: clustering.Edges, method: Positions, same: Positions, different: Positions
+) -> tuple[clustering.Edges, Positions]:
+    """Edges as humans have them: what they joined is bound, what they parted is gone."""
+    kept = ~_among(edges.a, edges.b, np.union1d(same, different))
+    a = np.concatenate([edges.a[kept], same >> 32])
+    b = np.concatenate([edges.b[kept], same & 0xFFFFFFFF])
+    bits = np.concatenate([edges.bits[kept], np.full(len(same), clustering.BOUND)])
+    return clustering.Edges(a, b, bits), np.concatenate([method[kept], np.full(len(same), _REVIEW, dtype=np.int8)])
+
+
+def _held(nodes: _Nodes, labels: Positions, edges: clustering.Edges, method: Positions) -> tuple[Positions, Positions]:
+    """For each node the surest method that holds it in its person, and the bits of the best such edge."""
+    inside = labels[edges.a] == labels[edges.b]
+    # One number to minimise: the surer method first, then the more bits.
+    rank = method[inside] * 4096.0 - np.minimum(edges.bits[inside], _SINGLE_BITS)
+    best = np.full(len(nodes.variant), (_REVIEW + 1) * 4096.0 - _SINGLE_BITS)
+    np.minimum.at(best, edges.a[inside], rank)
+    np.minimum.at(best, edges.b[inside], rank)
+    own = nodes.self_method * 4096.0 - np.minimum(nodes.self_bits, _SINGLE_BITS)
+    best = np.where(nodes.several, np.minimum(best, own), best)
+    held_by = np.ceil((best - 2048) / 4096).astype(np.int8)
+    return held_by, held_by * 4096.0 - best
 
 
 def _write_placed(
-    con: duckdb.DuckDBPyConnection,
-    v: Variants,
-    labels: Positions,
-    alone: Positions,
-    method: Positions,
-    chance: Positions,
+    con: duckdb.DuckDBPyConnection, nodes: _Nodes, labels: Positions, held_by: Positions, bits: Positions
 ) -> None:
-    """The temporary table ``placed`` of write_persons, and ``gone``: records whose identity is no more."""
     import pyarrow as pa
 
-    names = [*METHODS, "single"]
+    names = [*METHODS[: _REVIEW + 1], "single"]
+    method = pa.DictionaryArray.from_arrays(held_by[nodes.of_record], names).cast(pa.string())
     result = pa.table(
         {
-            "variant_id": v.variant_id,
-            "label": labels.astype(np.int64),
-            "alone": alone,
-            "match_method": pa.DictionaryArray.from_arrays(method, names).cast(pa.string()),
-            "match_probability": np.round(chance, 6),
+            "patient_record_id": nodes.record,
+            "cluster": labels[nodes.of_record].astype(np.int32),
+            "match_method": method,
+            "match_probability": np.round(probability(bits), 6)[nodes.of_record],
         }
     )
-    con.register("clustered", result)
-    con.execute("""
-      CREATE OR REPLACE TEMP TABLE placed AS
-      SELECT n.* EXCLUDE (variant_id, marked, id_grade), id_grade = 2 AS id_trusted, c.match_method, c.match_probability,
-        CASE WHEN c.alone THEN -1 - row_number() OVER (ORDER BY n.patient_record_id) ELSE c.label END AS cluster
-      FROM normalised AS n JOIN clustered AS c USING (variant_id)""")
-    con.unregister("clustered")
-    con.execute("""
-      CREATE OR REPLACE TEMP TABLE gone AS
-      SELECT patient_record_id FROM patient_record ANTI JOIN patient_identity USING (patient_record_id)""")
+    con.register("result", result)
+    con.execute("CREATE OR REPLACE TEMP TABLE placed AS FROM result")
+    con.unregister("result")

@@ -42,8 +42,8 @@ class Coded:
 class Variants:
     """The variants being matched, one position each, in columns (NumPy arrays of the same length)."""
 
-    variant_id: np.ndarray[Any, np.dtype[np.int64]]
-    records: np.ndarray[Any, np.dtype[np.int32]]  #: how many patient records each stands for
+    number: np.ndarray[Any, np.dtype[np.int32]]  #: variant_no
+    variant_id: np.ndarray[Any, np.dtype[np.int64]]  #: ascending: the order of positions is that of content
     text: dict[str, Coded]
     year: np.ndarray[Any, np.dtype[np.int16]]  #: 0 when unknown; so month and day, also for a bare 1 January
     month: np.ndarray[Any, np.dtype[np.int8]]
@@ -56,33 +56,41 @@ class Variants:
     def __len__(self) -> int:
         return len(self.variant_id)
 
+    def positions(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Where the variants with these numbers stand here; -1: not here."""
+        where = np.full(int(max(self.number.max(initial=0), numbers.max(initial=0))) + 1, -1, dtype=np.int32)
+        where[self.number] = np.arange(len(self), dtype=np.int32)
+        return where[numbers]
+
 
 _TEXTS = ("id_number", "insurance_numbers", "name", "marked", "family_name", "middle_name", "given_name", "phone",
           "province", "ward")  # fmt: skip
 
 
-def read_variants(con: duckdb.DuckDBPyConnection, source: str) -> Variants:
-    """The variants of ``source`` (columns IDENTITY, variant_id, records), ordered by variant_id."""
+def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
+    """The identities in match_variant (all, or those ``wanted``: a SEMI JOIN), in the order of variant_id."""
     texts = ", ".join(
         "array_to_string(insurance_numbers, ' ') AS insurance_numbers" if name == "insurance_numbers" else name
         for name in _TEXTS
     )
-    known = "birth_precision IN ('day', 'month') AND NOT (birth_precision = 'day' AND month(birth_date) = 1 AND day(birth_date) = 1)"
+    known = (
+        "birth_precision IN ('day', 'month')"
+        " AND NOT (birth_precision = 'day' AND month(birth_date) = 1 AND day(birth_date) = 1)"
+    )
     table = con.execute(f"""
-      SELECT variant_id, CAST(records AS INTEGER) AS records, {texts},
+      SELECT variant_no AS number, variant_id, {texts},
         CAST(coalesce(year(birth_date), 0) AS SMALLINT) AS year,
         CAST(CASE WHEN {known} THEN month(birth_date) ELSE 0 END AS TINYINT) AS month,
         CAST(CASE WHEN {known} AND birth_precision = 'day' THEN day(birth_date) ELSE 0 END AS TINYINT) AS day,
         CAST(CASE sex WHEN 'male' THEN 1 WHEN 'female' THEN 2 ELSE 0 END AS TINYINT) AS sex,
-        CAST(CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END AS TINYINT) AS id_type,
-        CAST(id_grade AS TINYINT) AS id_grade, newborn
-      FROM {source} ORDER BY variant_id""").to_arrow_table()
-
-    def column(name: str) -> Any:
-        return table[name].to_numpy()
-
-    numbers = ("variant_id", "records", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
-    return Variants(text={name: code(table[name]) for name in _TEXTS}, **{name: column(name) for name in numbers})
+        CAST(CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END AS TINYINT)
+          AS id_type,
+        id_grade, newborn
+      FROM match_variant {wanted} ORDER BY variant_id""").to_arrow_table()
+    numbers = ("number", "variant_id", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
+    return Variants(
+        text={name: code(table[name]) for name in _TEXTS}, **{name: table[name].to_numpy() for name in numbers}
+    )
 
 
 def code(column: Any) -> Coded:

@@ -1,0 +1,120 @@
+"""Comparing the new pairs, keeping their edges, and finding everything a night stirred up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dedup.matching import blocking
+from dedup.matching.comparing import compare
+from dedup.matching.deciding import METHODS, decide
+from dedup.matching.model import rarity_levels
+from dedup.matching.variants import read_variants
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from dedup.matching.comparing import Positions
+    from dedup.matching.deciding import Decisions
+    from dedup.matching.identities import Arrivals
+    from dedup.matching.model import Scorecard
+    from dedup.matching.variants import Variants
+    from dedup.settings import MatchingSettings
+
+__all__ = ["Scorer", "add_edges", "find_component"]
+
+#: Pairs scored at a time: bounds memory, changes nothing.
+_BATCH = 500_000
+
+
+@dataclass
+class Scorer:
+    """Decides pairs of positions of ``v``; the rarities of names are looked up once."""
+
+    v: Variants
+    card: Scorecard
+    settings: MatchingSettings
+
+    def __post_init__(self) -> None:
+        self.rarity = rarity_levels(self.v, self.card)
+
+    def levels(self, a: Positions, b: Positions) -> dict[str, Any]:
+        """The levels of the pairs (a, b)."""
+        return compare(self.v, a, b, self.rarity)
+
+    def decide(self, a: Positions, b: Positions) -> Decisions:
+        """The decisions for the pairs (a, b)."""
+        return decide(self.v, a, b, self.levels(a, b), self.card, self.settings)
+
+
+def add_edges(
+    con: duckdb.DuckDBPyConnection, arrivals: Arrivals, card: Scorecard, settings: MatchingSettings
+) -> tuple[int, dict[str, tuple[int, int]]]:
+    """Compare the new identities with all, and write the edges worth keeping to match_edge.
+
+    Returns the number of pairs compared and the blocks skipped.
+    """
+    blocks = blocking.find_pairs(con, arrivals.last, settings.block_cap)
+    scorer = Scorer(_of_pairs(con, arrivals, blocks), card, settings)
+    for start in range(0, len(blocks.a), _BATCH):
+        part = slice(start, start + _BATCH)
+        a, b = blocks.a[part], blocks.b[part]
+        _keep(con, a, b, scorer.decide(scorer.v.positions(a), scorer.v.positions(b)))
+    return len(blocks.a), blocks.skipped
+
+
+def _of_pairs(con: duckdb.DuckDBPyConnection, arrivals: Arrivals, blocks: blocking.Blocks) -> Variants:
+    import pyarrow as pa
+
+    if arrivals.last < 0:
+        return read_variants(con)
+    con.register("met", pa.table({"variant_no": np.union1d(blocks.a, blocks.b)}))
+    found = read_variants(con, "SEMI JOIN met USING (variant_no)")
+    con.unregister("met")
+    return found
+
+
+def _keep(con: duckdb.DuckDBPyConnection, a: Positions, b: Positions, decisions: Decisions) -> None:
+    import pyarrow as pa
+
+    worth = decisions.method < METHODS.index("none")
+    columns = {
+        "variant_a": a[worth], "variant_b": b[worth], "method": decisions.method[worth],
+        "guard": decisions.guard[worth], "bits": decisions.bits[worth],
+    }  # fmt: skip
+    con.register("decided", pa.table(columns))
+    con.execute("INSERT INTO match_edge BY NAME FROM decided")
+    con.unregister("decided")
+
+
+def find_component(con: duckdb.DuckDBPyConnection, arrivals: Arrivals) -> None:
+    """The temporary table ``component``: every variant tied to a stirred one by any chain of edges or decisions."""
+    if arrivals.last < 0:
+        con.execute("CREATE OR REPLACE TEMP TABLE component AS SELECT variant_no FROM match_variant")
+        return
+    con.execute("CREATE OR REPLACE TEMP TABLE component AS SELECT variant_no FROM stirred")
+    con.execute("CREATE OR REPLACE TEMP TABLE frontier AS FROM component")
+    con.execute(f"""
+      CREATE OR REPLACE TEMP VIEW tie AS
+      SELECT variant_a, variant_b FROM match_edge WHERE method <= {METHODS.index("fuzzy")}
+      UNION ALL
+      SELECT x.variant_no, y.variant_no FROM match_decision AS d
+      JOIN match_record AS x ON x.patient_record_id = d.record_a
+      JOIN match_record AS y ON y.patient_record_id = d.record_b WHERE d.same_person""")
+    while True:
+        con.execute("""
+          CREATE OR REPLACE TEMP TABLE reached AS
+          SELECT variant_no FROM (
+            SELECT variant_b AS variant_no FROM tie SEMI JOIN frontier ON variant_no = variant_a
+            UNION SELECT variant_a FROM tie SEMI JOIN frontier ON variant_no = variant_b)
+          ANTI JOIN component USING (variant_no)""")
+        con.execute("INSERT INTO component FROM reached")
+        con.execute("CREATE OR REPLACE TEMP TABLE frontier AS FROM reached")
+        row = con.execute("SELECT count(*) FROM reached").fetchone()
+        if row is None or row[0] == 0:
+            break
+    con.execute("DROP VIEW tie")
+    con.execute("DROP TABLE frontier")
+    con.execute("DROP TABLE reached")

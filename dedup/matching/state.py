@@ -1,0 +1,64 @@
+"""Which scorecard serves, and what the edges kept were made with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from dedup.matching.model import Scorecard, shipped
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from dedup.settings import MatchingSettings
+
+__all__ = ["clear", "count", "learn", "made_with", "note_made_with", "serving"]
+
+
+def serving(con: duckdb.DuckDBPyConnection) -> Scorecard:
+    """The scorecard learnt last from this warehouse, else the shipped one."""
+    row = con.execute("SELECT scorecard FROM match_model ORDER BY run_id DESC LIMIT 1").fetchone()
+    return shipped() if row is None else Scorecard.from_json(row[0])
+
+
+def learn(con: duckdb.DuckDBPyConnection, run_id: int, settings: MatchingSettings) -> tuple[Scorecard, list[str]]:
+    """Learn a scorecard from the warehouse's own ids and keep it; too few: the serving one stays, with a note."""
+    from dedup.matching.training import learn_from_ids
+
+    card, note = learn_from_ids(con, run_id, serving(con), settings)
+    if card is None:
+        return serving(con), [note]
+    con.execute("DELETE FROM match_model")
+    con.execute("INSERT INTO match_model VALUES (?, ?, ?)", [card.version, card.to_json(), run_id])
+    return card, [note]
+
+
+def made_with(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> bool:
+    """Whether the edges kept were made with this scorecard, these settings and this DuckDB (block keys are its hashes)."""
+    row = con.execute("SELECT made_with FROM match_state").fetchone()
+    return row is not None and row[0] == _fingerprint(con, card, settings)
+
+
+def note_made_with(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> None:
+    """Remember it."""
+    con.execute("DELETE FROM match_state")
+    con.execute("INSERT INTO match_state VALUES (?)", [_fingerprint(con, card, settings)])
+
+
+def clear(con: duckdb.DuckDBPyConnection) -> None:
+    """Forget all identities and edges; persons and human decisions stay until they are written anew."""
+    for table in ("match_edge", "match_record", "match_variant", "match_state"):
+        con.execute(f"DELETE FROM {table}")
+
+
+def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """The one number ``sql`` gives."""
+    row = con.execute(sql).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> str:
+    version = con.execute("SELECT version()").fetchone()
+    parts = [card.to_json(), settings.model_dump_json(), version[0] if version else ""]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
