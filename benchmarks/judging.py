@@ -37,15 +37,17 @@ MINUTE = 60
 #: One validity per test and setting, best prior elsewhere or here; ``covers`` says whose result covers which test.
 BARE = """
 WITH q AS (
-  SELECT o.id, o.person * 1048576 + x.q_test * 64 + o.specimen AS p, o.facility, o.ordered AS t, o.ordered - v.valid AS lo
+  SELECT o.id, o.person * 1048576 + x.q_test * 64 + o.specimen AS p, o.facility, o.ordered AS t,
+         o.ordered - v.valid AS lo
   FROM lines AS o JOIN d_cover AS x ON x.o_test = o.test JOIN one_rule AS v ON v.slot = o.test * 8 + o.setting
 ), r AS (
-  SELECT id, person * 1048576 + test * 64 + specimen AS p, facility, available, collected
+  SELECT id, person * 1048576 + test * 64 + specimen AS p, facility, available, collected,
+         CAST(collected AS BIGINT) * 134217728 + id % 134217728 AS v
   FROM lines WHERE available IS NOT NULL
 ), g AS (
   SELECT q.id,
-    max(CASE WHEN r.facility <> q.facility THEN CAST(r.collected AS BIGINT) * 134217728 + r.id % 134217728 END) AS other_v,
-    max(CASE WHEN r.facility = q.facility THEN CAST(r.collected AS BIGINT) * 134217728 + r.id % 134217728 END) AS same_v
+    max(CASE WHEN r.facility <> q.facility THEN r.v END) AS other_v,
+    max(CASE WHEN r.facility = q.facility THEN r.v END) AS same_v
   FROM q JOIN r ON r.p = q.p AND r.available <= q.t AND r.collected < q.t AND r.collected >= q.lo
   GROUP BY q.id
 )
@@ -111,7 +113,10 @@ def bare(folder: Path, book: RuleBook) -> int:
     """All buckets by the bare self-join."""
     con = duckdb.connect()
     con.register("incoming", book.tables["d_rule"])
-    con.execute("CREATE TABLE one_rule AS SELECT slot // ? AS slot, max(valid) AS valid FROM incoming GROUP BY ALL", [len(book.starts)])
+    con.execute(
+        "CREATE TABLE one_rule AS SELECT slot // ? AS slot, max(valid) AS valid FROM incoming GROUP BY ALL",
+        [len(book.starts)],
+    )
     con.register("incoming", book.tables["d_target"])
     con.execute("CREATE TABLE d_cover AS SELECT o_test, q_test FROM incoming WHERE part = 0")
     rows = 0
@@ -126,7 +131,8 @@ def laboratories() -> pa.Table:
     """Invented levels, one period each."""
     rng = np.random.default_rng(1)
     return pa.table({
-        "facility": np.arange(FACILITIES), "first_day": np.full(FACILITIES, -(2**31)), "last_day": np.full(FACILITIES, 2**31 - 1),
+        "facility": np.arange(FACILITIES),
+        "first_day": np.full(FACILITIES, -(2**31)), "last_day": np.full(FACILITIES, 2**31 - 1),
         "level": rng.integers(0, 6, FACILITIES), "iso": rng.random(FACILITIES) < 0.1,
     })  # fmt: skip
 

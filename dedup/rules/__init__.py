@@ -1,5 +1,6 @@
 """What a repeat is: the catalogue, and judging every order line by it."""
 
 from dedup.rules.flagging import FlagSummary, flag
+from dedup.rules.tracing import Trace, trace
 
-__all__ = ["FlagSummary", "flag"]
+__all__ = ["FlagSummary", "Trace", "flag", "trace"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from dedup.rules import covering, evidence
 from dedup.rules.resolving import RuleBook
@@ -60,10 +61,16 @@ def add_chains(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
         "witness": _WITNESS,
     }.items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
-    lost = _lost(con.execute(_PANELS).fetchnumpy(), con.execute("FROM witness ORDER BY o, target, q").fetchnumpy())
-    con.register("incoming", {"key": lost})
-    con.execute("CREATE OR REPLACE TEMP TABLE unchained AS SELECT key // 2 AS o, key % 2 = 1 AS elsewhere FROM incoming")
+    lost = _lost(_arrays(con, _PANELS), _arrays(con, "FROM witness ORDER BY o, target, q"))
+    con.register("incoming", pa.table({"key": lost}))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE unchained AS SELECT key // 2 AS o, key % 2 = 1 AS elsewhere FROM incoming"
+    )
     con.unregister("incoming")
+
+
+def _arrays(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Ints]:
+    return {name: np.asarray(column).astype(np.int64) for name, column in con.execute(sql).fetchnumpy().items()}
 
 
 def _lost(orders: dict[str, Ints], witness: dict[str, Ints]) -> Ints:
@@ -95,7 +102,8 @@ def _lost(orders: dict[str, Ints], witness: dict[str, Ints]) -> Ints:
             break
         np.logical_or.at(held, group_of[decided & (verdict[place] == 0)], True)
         group_of, place = group_of[~decided], place[~decided]
-    return keys[verdict == 0]
+    lost: Ints = keys[verdict == 0]
+    return lost
 
 
 def _decide(

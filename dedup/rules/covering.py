@@ -28,7 +28,7 @@ def stride(book: RuleBook) -> int:
 
 
 def keys(book: RuleBook, source: str) -> str:
-    """What it takes to see who met whom: person and test folded into one integer, the times, how far a rule looks back.
+    """What it takes to see who met whom: person and test folded into one integer, and the times.
 
     That two different persons and tests fall together is next to impossible, and PAIR looks again.
     """
@@ -49,7 +49,8 @@ cover AS (
   SELECT o_test AS test, q_test AS other, true AS by_order FROM cover WHERE by_order
   UNION ALL SELECT q_test, o_test, false FROM cover WHERE NOT by_order
 )
-SELECT k.id, xor(k.key, xor(CAST(k.test AS BIGINT) << 43, other.other << 43)) AS key, ordered, collected, since, by_order
+SELECT k.id, xor(k.key, xor(CAST(k.test AS BIGINT) << 43, other.other << 43)) AS key,
+       ordered, collected, since, by_order
 FROM line_key AS k JOIN other ON other.test = k.test"""
 
 

@@ -41,15 +41,17 @@ def _rules(book: RuleBook) -> pl.DataFrame:
     shared = ("rule_id", "setting", "valid_from", "valid_to", "source", "note")
     rows = [
         {name: row[name] for name in shared}
-        | {"kind": "validity", "test_id": row["test_id"], "valid_hours": row["valid_hours"], "condition": row["condition"]}
+        | {"kind": "validity", "test_id": row["test_id"] or "*", "valid_hours": row["valid_hours"]}
+        | {"condition": row["condition"]}
         for row in book.validity
     ] + [
         {name: row[name] for name in shared}
-        | {"kind": "exemption", "test_id": _aim(row), "condition": row["prior_flag"], "verdict": row["verdict"], "reason": row["reason"]}
+        | {"kind": "exemption", "test_id": _aim(row), "condition": row["prior_flag"]}
+        | {"verdict": row["verdict"], "reason": row["reason"]}
         for row in book.exemptions
     ]
     texts = ("rule_id", "kind", "test_id", "setting", "valid_hours", "condition", "verdict", "reason", "source", "note")
-    return pl.DataFrame(rows, schema={name: pl.String for name in texts} | {"valid_from": pl.Date, "valid_to": pl.Date})
+    return pl.DataFrame(rows, schema=dict.fromkeys(texts, pl.String) | {"valid_from": pl.Date, "valid_to": pl.Date})
 
 
 def _aim(row: dict[str, object]) -> str:

@@ -66,6 +66,7 @@ FROM ordered JOIN d_panel ON d_panel.test = ordered.test GROUP BY o, elsewhere""
 
 def judged(book: RuleBook) -> str:
     """The stronger of the direct verdict and the one by components (the direct one on a tie), and why."""
+    why_slot = f"(b.slot + (s.why.target - b.test) * {stride(book)})"
     return f"""
 WITH by_parts AS (
   SELECT o, elsewhere, partial AND weakest = 4 AS cut, CASE WHEN cut THEN 3 ELSE weakest END AS verdict,
@@ -90,7 +91,7 @@ WITH by_parts AS (
   JOIN b AS p ON p.rowid = s.prior.q
   JOIN b AS w ON w.rowid = s.why.q
   JOIN d_rule AS r ON r.slot = b.slot + (s.prior.target - b.test) * {stride(book)}
-  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, f"(b.slot + (s.why.target - b.test) * {stride(book)})", "w.flag", "b.age")}
+  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, why_slot, "w.flag", "b.age")}
 )
 SELECT o, id, elsewhere, CAST(verdict AS TINYINT) AS verdict,
        CAST(CASE WHEN cut THEN 5 WHEN verdict = 4 THEN 6 WHEN verdict < 2 THEN verdict

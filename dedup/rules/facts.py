@@ -56,16 +56,19 @@ def fact(persons: str | None) -> str:
     the person_id of those wanted; None: everybody.
     """
     only = "" if persons is None else f"SEMI JOIN {persons} AS wanted ON wanted.person_id = p.person_id"
+    settings = {word: at for at, word in enumerate(SETTINGS)}
+    reasons = {word: at for at, word in enumerate(ORDER_REASONS, start=1)}
     return f"""
 SELECT l.line_id AS id, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
-       CAST(coalesce(s.specimen, t.specimen) AS INTEGER) AS specimen, CAST(coalesce(s.specimen, 0) AS INTEGER) AS own_specimen,
+       CAST(coalesce(s.specimen, t.specimen) AS INTEGER) AS specimen,
+       CAST(coalesce(s.specimen, 0) AS INTEGER) AS own_specimen,
        f.facility_no AS facility, lab.facility_no AS laboratory,
        {_seconds("l.ordered_at")} AS ordered,
        {_seconds("coalesce(l.collected_at, l.resulted_at, l.ordered_at)")} AS collected,
        CASE WHEN l.status IN ('final', 'corrected') THEN {_seconds("l.resulted_at")} END AS available,
        CAST({_numbered("l.abnormal_flag", _FLAG_CLASS)} AS TINYINT) AS flag,
-       CAST({_numbered("l.setting", dict(zip(SETTINGS, range(len(SETTINGS)), strict=True)), SETTINGS.index("unknown"))} AS TINYINT) AS setting,
-       CAST({_numbered("l.order_reason", dict(zip(ORDER_REASONS, range(1, 99), strict=False)))} AS TINYINT) AS reason,
+       CAST({_numbered("l.setting", settings, settings["unknown"])} AS TINYINT) AS setting,
+       CAST({_numbered("l.order_reason", reasons)} AS TINYINT) AS reason,
        CAST(date_diff('day', i.birth_date, CAST(l.ordered_at AS DATE)) AS INTEGER) AS age,
        l.order_id, l.line_no
 FROM line AS l

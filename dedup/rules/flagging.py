@@ -16,8 +16,7 @@ from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import LABORATORY
-from dedup.rules.resolving import DAY_ZERO, RuleBook, resolve
-from dedup.schema import TABLES
+from dedup.rules.resolving import RuleBook, resolve
 from dedup.settings import Settings
 from dedup.warehouse import Run, Warehouse
 
@@ -54,10 +53,10 @@ def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool
         everything = everything or before is None
         write_dictionary(con, catalogue, book)
         lines = _choose_persons(con, everything)
-        config = {"threads": _setting(con, "threads"), "memory_limit": _setting(con, "memory_limit")}
         _clear(con, everything)
-        for words in flags_of(con, book, catalogue, by_level=policy == "level", everything=everything, lines=lines,
-                              config=config, warehouse=warehouse):  # fmt: skip
+        for words in flags_of(
+            warehouse, book, catalogue, by_level=policy == "level", everything=everything, lines=lines
+        ):
             con.execute(f"INSERT INTO flag BY NAME SELECT *, {run.run_id} AS run_id FROM {words}")
         persons = _count(con, "SELECT count(*) FROM wanted")
         stale = before is not None and before != state and not everything
@@ -69,7 +68,7 @@ def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool
             "SELECT scope, verdict, count(*) FROM flag GROUP BY ALL ORDER BY ALL").fetchall()}  # fmt: skip
         stage.counts |= {"persons": persons, "lines": lines, "flags": sum(flags.values())}
         if stale:
-            stage.notes.append("Rules, profile or register have changed: older flags are stale until 'dedup flag --all'.")
+            stage.notes.append("Rules, profile or register changed; older flags are stale until 'dedup flag --all'")
     run.version(catalogue=catalogue.version, profile=book.profile)
     return FlagSummary(book.profile, catalogue.version, policy, persons, lines, flags, stale)
 
@@ -92,21 +91,16 @@ def recognition_policy(con: duckdb.DuckDBPyConnection, settings: Settings) -> st
 
 
 def flags_of(
-    con: duckdb.DuckDBPyConnection,
-    book: RuleBook,
-    catalogue: Catalogue,
-    *,
-    by_level: bool,
-    everything: bool,
-    lines: int,
-    warehouse: Warehouse,
-    config: dict[str, str | bool | int | float | list[str]],
+    warehouse: Warehouse, book: RuleBook, catalogue: Catalogue, *, by_level: bool, everything: bool, lines: int
 ) -> Iterator[str]:
     """Judge everybody, or the persons in the table ``wanted``; yields, bucket by bucket, a table with the columns of
     ``flag`` (without run_id), each standing until the next is asked for."""
+    con = warehouse.con
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     _register_words(con, book)
-    judge = open_judge(book, con.execute(LABORATORY).to_arrow_table(), by_level=by_level, config=config)
+    judge = open_judge(book, con.execute(LABORATORY).to_arrow_table(), by_level=by_level)
+    for name in ("threads", "memory_limit"):
+        judge.execute(f"SET {name} = '{_setting(con, name)}'")
     folder = None if warehouse.path is None else warehouse.path.parent
     try:
         query = fact(None if everything else "wanted")
@@ -184,7 +178,7 @@ _IN_WORDS = f"""
 SELECT o.facility_id, o.order_id, o.line_no,
        CASE WHEN a.elsewhere THEN 'elsewhere' ELSE 'same_facility' END AS scope,
        v.word AS verdict,
-       CASE reason.word WHEN 'order_reason' THEN o.order_reason WHEN 'exemption' THEN x.word ELSE reason.word END AS reason,
+       CASE why.word WHEN 'order_reason' THEN o.order_reason WHEN 'exemption' THEN x.word ELSE why.word END AS reason,
        mine.person_id, ot.test_id, o.ordered_at,
        q.facility_id AS prior_facility_id, q.order_id AS prior_order_id, q.line_no AS prior_line_no,
        qt.test_id AS prior_test_id,
@@ -210,7 +204,7 @@ JOIN code_test AS qt ON qt.code_id = q.code_id
 JOIN test AS t ON t.test_id = ot.test_id
 JOIN verdict_word AS v ON v.no = a.verdict
 JOIN coverage_word AS c ON c.no = a.coverage
-JOIN reason_word AS reason ON reason.no = a.reason
+JOIN reason_word AS why ON why.no = a.reason
 JOIN rule_word AS r ON r.no = a.rule
 LEFT JOIN exemption_word AS x ON x.no = a.exemption"""
 

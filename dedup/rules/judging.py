@@ -53,14 +53,12 @@ REASONS = ("no_result_yet", "lab_not_recognised", "order_reason", "exemption", "
            "valid_result")  # fmt: skip
 
 
-def open_judge(
-    book: RuleBook, laboratory: pa.Table, *, by_level: bool, config: dict[str, str | bool | int | float | list[str]] | None = None
-) -> duckdb.DuckDBPyConnection:
+def open_judge(book: RuleBook, laboratory: pa.Table, *, by_level: bool) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that holds the rule book, ready to judge buckets one after the other.
 
     ``laboratory`` is the answer to recognition.LABORATORY; it counts only ``by_level``.
     """
-    con = duckdb.connect(config=config or {})
+    con = duckdb.connect()
     con.execute("SET enable_progress_bar = false")
     con.execute("SET preserve_insertion_order = false")
     tables = book.tables | {"d_laboratory": laboratory, "d_policy": pa.table({"by_level": [by_level]})}

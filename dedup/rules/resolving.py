@@ -1,4 +1,4 @@
-"""From the catalogue's rows to tables that judging can look up: which rule and which exemptions hold, and what covers what.
+"""From the catalogue's rows to tables that judging can look up: which rule and exemptions hold, and what covers what.
 
 Everything is numbered, and every cell (test, setting, period) is resolved once, before any order line is read.
 The most specific validity row wins: test before discipline before ``*``; then setting before any; then the latest

@@ -8,10 +8,10 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.oracle.judging import World, flags
+from tests.oracle.judging import Line, World, flags
 from tests.oracle.warehouse import COMPARED, flags_from_sql
 
-from .worlds import worlds
+from .worlds import PANELS, SINGLES, START, minutes, worlds
 
 #: Small worlds tried in every run of the tests; set DEDUP_WORLDS for more.
 WORLDS = int(os.environ.get("DEDUP_WORLDS", "150"))
@@ -38,10 +38,8 @@ def test_every_flag_of_a_large_world_is_the_oracles(world: World, seed: int) -> 
     assert found == expected(world)
 
 
-def invented(rng: random.Random, at: int):  # noqa: ANN201
+def invented(rng: random.Random, at: int) -> Line:
     """A line like the strategy's, drawn without Hypothesis, which is slow at ten thousand of them."""
-    from .worlds import PANELS, SINGLES, START, Line, minutes
-
     ordered = START + minutes(rng.randrange(0, 5 * 24 * 60))
     collected, resulted = rng.choice([None, -10, 0, 3, 5, 60]), rng.choice([None, 20, 20, 20, 90, 600])
     return Line(

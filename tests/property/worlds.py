@@ -102,7 +102,8 @@ def facilities(draw: st.DrawFn) -> list[Row]:
     for name in draw(st.lists(st.sampled_from("ABC"), unique=True)):
         level, iso = draw(st.sampled_from([None, 0, 1, 2, 3])), draw(st.booleans())
         if draw(st.booleans()):
-            rows.append({"facility_id": name, "lab_level": level, "iso15189": iso, "level_from": None, "level_to": None})
+            always = {"level_from": None, "level_to": None}
+            rows.append({"facility_id": name, "lab_level": level, "iso15189": iso, **always})
             continue
         rows += [
             {"facility_id": name, "lab_level": level, "iso15189": iso, "level_from": None,

@@ -1,0 +1,154 @@
+"""Rules tried out: on a handful of lines that stand nowhere else, or on a warehouse that stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from dedup.rules.dictionary import write_dictionary
+from dedup.rules.flagging import flags_of, recognition_policy, resolve_profile
+from dedup.rules.reading import Catalogue
+from dedup.schema import TABLES
+from dedup.settings import Settings
+from dedup.warehouse import Warehouse, memory_warehouse
+
+__all__ = ["Difference", "compare", "judge_lines"]
+
+#: What a frame for judge_lines may hold, with DuckDB types; the first six must be there.
+LINE_COLUMNS = {
+    "facility_id": "VARCHAR",
+    "order_id": "VARCHAR",
+    "person": "VARCHAR",
+    "code_system": "VARCHAR",
+    "test_code": "VARCHAR",
+    "ordered_at": "TIMESTAMP",
+    "line_no": "INTEGER",
+    "birth_date": "DATE",
+    "specimen": "VARCHAR",
+    "performed_by": "VARCHAR",
+    "collected_at": "TIMESTAMP",
+    "resulted_at": "TIMESTAMP",
+    "status": "VARCHAR",
+    "abnormal_flag": "VARCHAR",
+    "setting": "VARCHAR",
+    "order_reason": "VARCHAR",
+    "encounter_id": "VARCHAR",
+    "price_vnd": "DECIMAL(18,3)",
+}
+
+
+def judge_lines(
+    catalogue: Catalogue, profile: str, lines: pl.DataFrame, register: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The flags of order lines whose person is known, judged by one profile.
+
+    ``lines`` has columns of LINE_COLUMNS (blank: null; status defaults to final); ``register`` those of the facility
+    register; without one every laboratory is recognised. Returns the columns of ``flag`` without run_id, by key and
+    scope. Raises ConfigError for an unknown profile.
+    """
+    book = resolve_profile(catalogue, profile)
+    with memory_warehouse() as warehouse:
+        con = warehouse.con
+        missing = [pl.lit(None).alias(name) for name in LINE_COLUMNS if name not in lines.columns]
+        con.register("given", lines.with_columns(missing).to_arrow())
+        casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in LINE_COLUMNS.items())
+        con.execute(f"CREATE TEMP TABLE given_line AS SELECT {casts}, row_number() OVER () AS line_id FROM given")
+        con.execute(_FILL)
+        if register is not None:
+            con.register("given_register", register.to_arrow())
+            con.execute("INSERT INTO facility BY NAME SELECT *, true AS registered FROM given_register")
+        write_dictionary(con, catalogue, book)
+        found = [
+            con.execute(f"FROM {words}").pl()
+            for words in flags_of(
+                warehouse, book, catalogue, by_level=register is not None, everything=True, lines=lines.height
+            )
+        ]
+    columns = [name for name in TABLES["flag"].columns if name != "run_id"]
+    frame = pl.concat(found) if found else pl.DataFrame(schema=columns)
+    return frame.select(columns).sort("facility_id", "order_id", "line_no", "scope")
+
+
+_FILL = """
+INSERT INTO code SELECT row_number() OVER (ORDER BY ALL), * FROM (
+  SELECT DISTINCT code_system, test_code, facility_id FROM given_line);
+INSERT INTO patient_identity (patient_record_id, birth_date)
+SELECT row_number() OVER (ORDER BY ALL), birth_date FROM (SELECT DISTINCT person, birth_date FROM given_line);
+INSERT INTO patient_record (patient_record_id, person_id, match_method, match_probability)
+SELECT row_number() OVER (ORDER BY ALL), dense_rank() OVER (ORDER BY person), 'given', 1
+FROM (SELECT DISTINCT person, birth_date FROM given_line);
+INSERT INTO line BY NAME
+SELECT g.line_id, g.facility_id, g.order_id, coalesce(g.line_no, 1) AS line_no, p.no AS patient_record_id, c.code_id,
+       g.specimen, coalesce(g.performed_by, g.facility_id) AS performing_facility_id, g.ordered_at, g.collected_at,
+       g.resulted_at, coalesce(g.status, 'final') AS status, g.abnormal_flag, coalesce(g.setting, 'unknown') AS setting,
+       g.encounter_id, g.order_reason, g.price_vnd
+FROM given_line AS g
+JOIN code AS c ON c.code_system = g.code_system AND c.test_code = g.test_code AND c.facility_id = g.facility_id
+JOIN (SELECT person, birth_date, row_number() OVER (ORDER BY ALL) AS no
+      FROM (SELECT DISTINCT person, birth_date FROM given_line)) AS p
+  ON p.person = g.person AND p.birth_date IS NOT DISTINCT FROM g.birth_date
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What other rules would do to the flags of a warehouse.
+
+    ``by_test``: test_id, scope, verdict and, for the rules before and after, flags and avoidable đồng.
+    ``changes``: every flag gained, lost or judged otherwise, by key and scope, with both verdicts.
+    """
+
+    by_test: pl.DataFrame
+    changes: pl.DataFrame
+
+
+def compare(
+    warehouse: Warehouse, settings: Settings, before: tuple[Catalogue, str], after: tuple[Catalogue, str]
+) -> Difference:
+    """Judge everybody by two (catalogue, profile) and compare. The warehouse may be read-only; it stays as it is."""
+    con = warehouse.con
+    for name, (catalogue, profile) in {"flag_before": before, "flag_after": after}.items():
+        _flags_aside(warehouse, settings, catalogue, profile, name)
+    try:
+        return Difference(con.execute(_BY_TEST).pl(), con.execute(_CHANGES).pl())
+    finally:
+        for name in ("test", "rule", "code_test", "flag_before", "flag_after"):
+            con.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
+def _flags_aside(warehouse: Warehouse, settings: Settings, catalogue: Catalogue, profile: str, name: str) -> None:
+    """The flags of everybody as a temporary table; temporary tables also stand in front of the dictionary's."""
+    con = warehouse.con
+    book = resolve_profile(catalogue, profile)
+    for table in ("test", "rule", "code_test"):
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in TABLES[table].columns.items())
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
+    columns = ", ".join(f'"{column}" {kind}' for column, kind in TABLES["flag"].columns.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
+    write_dictionary(con, catalogue, book)
+    lines = con.execute("SELECT count(*) FROM line WHERE superseded_by IS NULL").fetchall()[0][0]
+    by_level = recognition_policy(con, settings) == "level"
+    for words in flags_of(warehouse, book, catalogue, by_level=by_level, everything=True, lines=lines):
+        con.execute(f"INSERT INTO {name} BY NAME FROM {words}")
+
+
+_BY_TEST = """
+SELECT test_id, scope, verdict,
+       count(*) FILTER (WHERE side = 'before') AS flags_before, count(*) FILTER (WHERE side = 'after') AS flags_after,
+       coalesce(sum(avoidable_vnd) FILTER (WHERE side = 'before'), 0) AS avoidable_vnd_before,
+       coalesce(sum(avoidable_vnd) FILTER (WHERE side = 'after'), 0) AS avoidable_vnd_after
+FROM (SELECT *, 'before' AS side FROM flag_before UNION ALL SELECT *, 'after' FROM flag_after)
+GROUP BY ALL ORDER BY test_id, scope, verdict"""
+
+_CHANGES = """
+SELECT coalesce(a.facility_id, b.facility_id) AS facility_id, coalesce(a.order_id, b.order_id) AS order_id,
+       coalesce(a.line_no, b.line_no) AS line_no, coalesce(a.scope, b.scope) AS scope,
+       coalesce(a.test_id, b.test_id) AS test_id,
+       CASE WHEN b.verdict IS NULL THEN 'gained' WHEN a.verdict IS NULL THEN 'lost' ELSE 'changed' END AS change,
+       b.verdict AS verdict_before, a.verdict AS verdict_after,
+       coalesce(a.avoidable_vnd, 0) - coalesce(b.avoidable_vnd, 0) AS avoidable_vnd
+FROM flag_before AS b FULL JOIN flag_after AS a
+  ON a.facility_id = b.facility_id AND a.order_id = b.order_id AND a.line_no = b.line_no AND a.scope = b.scope
+WHERE a.verdict IS DISTINCT FROM b.verdict
+ORDER BY 1, 2, 3, 4"""
