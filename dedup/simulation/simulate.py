@@ -18,6 +18,8 @@ __all__ = ["FORMATS", "SimulationSummary", "simulate"]
 FORMATS = {
     "csv": "dedup.simulation.writing_csv",
     "xml": "dedup.simulation.writing_xml",
+    "parquet": "dedup.simulation.writing_parquet",
+    "ndjson": "dedup.simulation.writing_ndjson",
 }
 
 
@@ -76,7 +78,7 @@ def simulate(
         file_days=file_days,
     )
     for folder in (out, out / "input", out / "truth"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     files = 0
     for facility, name in enumerate(world.facilities.format):
         if world.line_start[facility + 1] > world.line_start[facility]:

@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 
 from dedup.schema import STATUSES
+from dedup.simulation.batching import file_name
 from dedup.simulation.canonical import batches, canonical, of_facility
 from dedup.simulation.draw import Ints
 from dedup.simulation.tables import lab_tests
 from dedup.simulation.visits import DAY, EMERGENCY, ICU, INPATIENT, SCREENING, SECOND, TRANSFER
 from dedup.simulation.world import DEPARTMENTS, World
-from dedup.simulation.writing_csv import file_name
 
 __all__ = ["write"]
 
