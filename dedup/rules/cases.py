@@ -9,7 +9,7 @@ an adult out-patient, every laboratory recognised.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,6 @@ from dedup.schema import ABNORMAL_FLAGS, ORDER_REASONS, SCOPES, SETTINGS, STATUS
 
 if TYPE_CHECKING:
     from dedup.rules.reading import Catalogue
-    from dedup.warehouse import Warehouse
 
 __all__ = ["CASE_FILE", "Case", "CaseResult", "read_cases", "run_cases"]
 
@@ -59,6 +58,8 @@ CASE_FILE = File(
     required=True,
 )
 
+#: The code system under which a case names a test by its id.
+TEST_ID = "test_id"
 #: When a case does not say.
 ORDERED_ON = date(2026, 10, 1)
 PATIENT_AGE = timedelta(days=40 * 365)
@@ -150,72 +151,66 @@ def _judge(
     cases: Sequence[Case], catalogue: Catalogue, profile: str, by_level: bool
 ) -> Iterator[tuple[str | None, ...]]:
     """(verdict, reason, rule_id) of each case's order, (none, None, None) without a flag."""
-    from dedup.rules.dictionary import write_dictionary
-    from dedup.rules.flagging import flags_of
-    from dedup.rules.resolving import resolve
-    from dedup.warehouse import memory_warehouse
+    import polars as pl
 
-    book = resolve(catalogue, profile)
-    flags: dict[tuple[str, str], tuple[str, str, str]] = {}
-    with memory_warehouse() as warehouse:
-        con = warehouse.con
-        write_dictionary(con, catalogue, book)
-        lines = _fill(warehouse, cases, catalogue)
-        for table in flags_of(con, book, catalogue, by_level=by_level, everything=True, lines=lines,
-                              warehouse=warehouse, config={"threads": 1}):  # fmt: skip
-            rows = con.execute(f"SELECT order_id, scope, verdict, reason, rule_id FROM {table}").fetchall()
-            flags |= {(order, scope): (verdict, reason, rule) for order, scope, verdict, reason, rule in rows}
+    from dedup.rules.trying import judge_lines
+
+    lines = [line for at, case in enumerate(cases) for line in _lines(at, case)]
+    register = [row for at, case in enumerate(cases) for row in _facilities(at, case)]
+    flags = judge_lines(
+        _by_test_id(catalogue),
+        profile,
+        pl.DataFrame(lines, infer_schema_length=None),
+        pl.DataFrame(register, infer_schema_length=None) if by_level else None,
+    )
+    columns = ("order_id", "scope", "verdict", "reason", "rule_id")
+    found = {(order, scope): tuple(said) for order, scope, *said in flags.select(columns).iter_rows()}
     for at, case in enumerate(cases):
-        yield flags.get((_order_id(at), case.cells["where"] or "elsewhere"), ("none", None, None))
+        yield found.get((_order_id(at), case.cells["where"] or "elsewhere"), ("none", None, None))
+
+
+def _by_test_id(catalogue: Catalogue) -> Catalogue:
+    """The catalogue with every test_id as a code of its own: cases name tests, not codes."""
+    import polars as pl
+
+    tests = catalogue.tests.select(pl.lit(TEST_ID).alias("code_system"), pl.col("test_id").alias("code"), "test_id")
+    return replace(catalogue, codes=pl.concat([catalogue.codes, tests], how="diagonal"))
 
 
 def _order_id(at: int) -> str:
     return f"{at}-order"
 
 
-def _fill(warehouse: Warehouse, cases: Sequence[Case], catalogue: Catalogue) -> int:
-    """Write each case as one person's lines; returns how many lines there are."""
-    import pyarrow as pa
-
-    numbers = {test: at for at, test in enumerate(catalogue.tests["test_id"].to_list())}
-    lines = [line for at, case in enumerate(cases) for line in _lines(at, case, numbers)]
-    tables: dict[str, list[Row]] = {
-        "code": [{"code_id": at, "code_system": "local", "test_code": test} for test, at in numbers.items()],
-        "code_test": [{"code_id": at, "test_id": test} for test, at in numbers.items()],
-        "patient_record": [
-            {"patient_record_id": at, "person_id": at, "match_method": "single", "match_probability": 1.0}
-            for at in range(len(cases))
-        ],
-        "patient_identity": [{"patient_record_id": at, "birth_date": _birth(case)} for at, case in enumerate(cases)],
-        "facility": [row for at, case in enumerate(cases) for row in _facilities(at, case)],
-        "line": [{"line_id": at} | line for at, line in enumerate(lines)],
-    }
-    for name, rows in tables.items():
-        warehouse.con.register("incoming", pa.Table.from_pylist(rows))
-        warehouse.con.execute(f"INSERT INTO {name} BY NAME FROM incoming")
-        warehouse.con.unregister("incoming")
-    return len(lines)
-
-
-def _lines(at: int, case: Case, numbers: dict[str, int]) -> Iterator[Row]:
+def _lines(at: int, case: Case) -> Iterator[Row]:
+    """The order line of a case and its earlier tests, as one person's."""
     cells = case.cells
     ordered = _ordered_at(case)
     collected = ordered - cells["prior_age"]
-    shared = {"patient_record_id": at, "delivery_no": 1, "line_no": 1}
     here, there = f"{at}-here", f"{at}-here" if cells["where"] == "same_facility" else f"{at}-there"
+    shared = {"person": str(at), "birth_date": _birth(case), "code_system": TEST_ID}
     yield shared | {
-        "facility_id": here, "performing_facility_id": here, "order_id": _order_id(at),
-        "code_id": numbers[cells["test"]], "specimen": cells["specimen"], "ordered_at": ordered,
-        "collected_at": ordered + timedelta(hours=1), "resulted_at": None, "status": "ordered",
-        "abnormal_flag": None, "setting": cells["setting"] or "outpatient", "order_reason": cells["order_reason"],
-    }  # fmt: skip
+        "facility_id": here,
+        "order_id": _order_id(at),
+        "test_code": cells["test"],
+        "specimen": cells["specimen"],
+        "ordered_at": ordered,
+        "status": "ordered",
+        "setting": cells["setting"] or "outpatient",
+        "order_reason": cells["order_reason"],
+    }
     for number, test in enumerate(_priors(case)):
         yield shared | {
-            "facility_id": there, "performing_facility_id": there, "order_id": f"{at}-prior-{number}",
-            "code_id": numbers[test], "specimen": cells["prior_specimen"], "ordered_at": collected,
-            "collected_at": collected, "resulted_at": collected + (cells["resulted_after"] or timedelta()),
-            "status": cells["prior_status"] or "final", "abnormal_flag": cells["prior_flag"], "setting": "outpatient",
-        }  # fmt: skip
+            "facility_id": there,
+            "order_id": f"{at}-prior-{number}",
+            "test_code": test,
+            "specimen": cells["prior_specimen"],
+            "ordered_at": collected,
+            "collected_at": collected,
+            "resulted_at": collected + (cells["resulted_after"] or timedelta()),
+            "status": cells["prior_status"] or "final",
+            "abnormal_flag": cells["prior_flag"],
+            "setting": "outpatient",
+        }
 
 
 def _ordered_at(case: Case) -> datetime:
@@ -228,4 +223,4 @@ def _birth(case: Case) -> date:
 
 def _facilities(at: int, case: Case) -> Iterator[Row]:
     for name, column in (("here", "lab_level"), ("there", "prior_lab_level")):
-        yield {"facility_id": f"{at}-{name}", "lab_level": case.cells[column], "iso15189": False, "registered": True}
+        yield {"facility_id": f"{at}-{name}", "lab_level": case.cells[column]}

@@ -71,12 +71,13 @@ def judge_lines(
 
 
 _FILL = """
-INSERT INTO code SELECT row_number() OVER (ORDER BY ALL), * FROM (
+INSERT INTO code SELECT row_number() OVER (ORDER BY code_system, test_code, facility_id), * FROM (
   SELECT DISTINCT code_system, test_code, facility_id FROM given_line);
 INSERT INTO patient_identity (patient_record_id, birth_date)
-SELECT row_number() OVER (ORDER BY ALL), birth_date FROM (SELECT DISTINCT person, birth_date FROM given_line);
+SELECT row_number() OVER (ORDER BY person, birth_date), birth_date
+FROM (SELECT DISTINCT person, birth_date FROM given_line);
 INSERT INTO patient_record (patient_record_id, person_id, match_method, match_probability)
-SELECT row_number() OVER (ORDER BY ALL), dense_rank() OVER (ORDER BY person), 'given', 1
+SELECT row_number() OVER (ORDER BY person, birth_date), dense_rank() OVER (ORDER BY person), 'given', 1
 FROM (SELECT DISTINCT person, birth_date FROM given_line);
 INSERT INTO line BY NAME
 SELECT g.line_id, g.facility_id, g.order_id, coalesce(g.line_no, 1) AS line_no, p.no AS patient_record_id, c.code_id,
@@ -85,7 +86,7 @@ SELECT g.line_id, g.facility_id, g.order_id, coalesce(g.line_no, 1) AS line_no, 
        g.encounter_id, g.order_reason, g.price_vnd
 FROM given_line AS g
 JOIN code AS c ON c.code_system = g.code_system AND c.test_code = g.test_code AND c.facility_id = g.facility_id
-JOIN (SELECT person, birth_date, row_number() OVER (ORDER BY ALL) AS no
+JOIN (SELECT person, birth_date, row_number() OVER (ORDER BY person, birth_date) AS no
       FROM (SELECT DISTINCT person, birth_date FROM given_line)) AS p
   ON p.person = g.person AND p.birth_date IS NOT DISTINCT FROM g.birth_date
 """
