@@ -63,7 +63,7 @@ def _scrubbed(error: Exception) -> str:
         if path.is_relative_to(PACKAGE)
     ]
     where = f" at {ours[-1]}" if ours else ""
-    return f"Internal error: {kind}{where}. The unfinished stage left nothing behind. Please report this."
+    return f"Internal error: {kind}{where}. Please report this line; it holds no patient's data."
 
 
 def _end(code: int, message: str) -> NoReturn:

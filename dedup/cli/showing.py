@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dedup.cli.call import Call, Lang
 
 if TYPE_CHECKING:
     from dedup.reporting import Figures
 
-__all__ = ["put_report", "put_rows", "put_run", "stage_lines"]
+__all__ = ["put_fields", "put_report", "put_rows", "put_run", "stage_lines"]
 
 #: Columns of a report that goes to a file or another program instead of a terminal.
 FILE_WIDTH = 120
+#: Columns of the run log that hold something for each stage.
+STAGES = ("counts", "seconds", "notes")
 
 
 def put_report(call: Call, figures: Figures, *langs: Lang) -> None:
@@ -44,16 +47,29 @@ def put_rows(call: Call, rows: Sequence[Mapping[str, object]], columns: Sequence
         call.put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def put_run(call: Call, run: Mapping[str, object]) -> None:
-    """One row of the run log."""
+def put_fields(call: Call, fields: Mapping[str, object]) -> None:
+    """Names and values: as JSON, or one a line, with those inside a value indented."""
     if call.json:
-        call.put_json(run)
+        call.put_json(fields)
         return
-    stages = {name: run[name] for name in ("counts", "seconds", "notes")}
-    for name, value in run.items():
-        if name not in stages:
-            call.put(f"{name:<18} {_cell(value)}".rstrip())
-    for line in stage_lines(*stages.values()):  # type: ignore[arg-type]
+    for line in _lines(fields, ""):
+        call.put(line)
+
+
+def _lines(fields: Mapping[str, object], indent: str) -> Iterator[str]:
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{name}"
+            yield from _lines(value, indent + "  ")
+        else:
+            yield f"{indent}{name:<18} {_cell(value)}".rstrip()
+
+
+def put_run(call: Call, run: Mapping[str, Any]) -> None:
+    """One row of the run log."""
+    stages = [run[name] for name in STAGES]
+    put_fields(call, run if call.json else {name: value for name, value in run.items() if name not in STAGES})
+    for line in () if call.json else stage_lines(*stages):
         call.put(line)
 
 
@@ -72,4 +88,6 @@ def stage_lines(
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, decimal.Decimal):  # đồng, without needless decimals
+        return f"{value.normalize():f}"
     return "" if value is None else str(value)

@@ -1,0 +1,129 @@
+"""dedup rules list, check, diff, test."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dedup.cli.call import Call, Profile, Rules, command, laid_over
+from dedup.cli.showing import put_fields, put_rows
+from dedup.errors import ConfigError, DedupError
+
+if TYPE_CHECKING:
+    from dedup.rules.reading import Catalogue
+    from dedup.settings import Settings
+
+__all__ = ["register"]
+
+Side = Annotated[str, typer.Argument(metavar="RULES", help="A profile, or a catalogue folder, or FOLDER:PROFILE.")]
+SHOWN = ("kind", "rule_id", "target", "setting", "valid_hours", "condition", "verdict", "reason", "source")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group ``rules``."""
+    group = typer.Typer(help="The rule catalogue: read it, check it, try a change.", no_args_is_help=True)
+    command(group, "list")(list_rules)
+    command(group, "check")(check)
+    command(group, "diff")(diff)
+    command(group, "test")(test)
+    app.add_typer(group, name="rules")
+
+
+def list_rules(
+    call: Call,
+    rules: Rules = None,
+    profile: Profile = None,
+    test: Annotated[str | None, typer.Option(metavar="TEST", help="What can hold for this test.")] = None,
+    discipline: Annotated[str | None, typer.Option(metavar="NAME", help="What bears on this discipline.")] = None,
+    setting: Annotated[str | None, typer.Option(metavar="SETTING", help="Rules for it, and for any.")] = None,
+    kind: Annotated[Literal["validity", "exemption"] | None, typer.Option(help="Only one kind.")] = None,
+    on: Annotated[
+        datetime.datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="In force that day.")
+    ] = None,
+    unsourced: Annotated[bool, typer.Option("--unsourced", help="Rules no public source backs.")] = False,
+    form: Annotated[Literal["table", "csv", "html"], typer.Option("--format", help="How to print them.")] = "table",
+) -> None:
+    """The rules in force, the most specific first."""
+    from dedup.rules.listing import list_rules as listed
+    from dedup.rules.printing import rules_csv, rules_html
+
+    settings = laid_over(call.settings, rules=rules, profile=profile)
+    catalogue, name = _catalogue(settings), settings.rules.profile
+    day = on.date() if on else None
+    found = listed(
+        catalogue, name, test=test, discipline=discipline, setting=setting, kind=kind, on=day, unsourced=unsourced
+    )
+    if form == "html":
+        call.put(rules_html(found, profile=name, version=catalogue.version, lang=call.lang))
+    elif form == "csv":
+        call.put(rules_csv(found).removesuffix("\n"))
+    else:
+        put_rows(call, [dataclasses.asdict(rule) for rule in found], SHOWN)
+
+
+def check(call: Call, rules: Rules = None) -> None:
+    """Everything wrong or doubtful in a catalogue, with file and line."""
+    from dedup.rules.checking import check_catalogue
+    from dedup.rules.listing import catalogue_counts
+
+    catalogue = _catalogue(laid_over(call.settings, rules=rules))
+    if problems := check_catalogue(catalogue):
+        raise ConfigError(problems)
+    put_fields(call, catalogue_counts(catalogue))
+
+
+def diff(call: Call, before: Side, after: Side) -> None:
+    """What other rules would do to the flags of the warehouse, which stays as it is."""
+    from dedup import pipeline
+    from dedup.rules.trying import compare
+
+    sides = _side(call.settings, before), _side(call.settings, after)
+    with pipeline.reading(call.settings) as warehouse:
+        found = compare(warehouse, call.settings, *sides)
+    if call.json:
+        call.put_json({"by_test": found.by_test.to_dicts(), "changes": found.changes.to_dicts()})
+    else:
+        put_rows(call, found.by_test.to_dicts(), found.by_test.columns)
+        changes = found.changes["change"].to_list()
+        call.say(" · ".join(f"{changes.count(name):,} {name}" for name in ("gained", "lost", "changed")))
+
+
+def test(
+    call: Call,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of CSV files with cases.")],
+    rules: Rules = None,
+) -> None:
+    """Judge cases written down as CSV, and say which come out otherwise than expected."""
+    from dedup.rules.cases import run_cases
+
+    results = run_cases(folder, _catalogue(laid_over(call.settings, rules=rules)))
+    failed = [result for result in results if not result.passed]
+    if call.json:
+        call.put_json({"cases": len(results), "failed": [f"{one.case.file}:{one.case.line}" for one in failed]})
+    for one in failed:
+        call.say(f"{one.case.file}:{one.case.line}: expected {_words(one.expected)}, found {_words(one.found)}")
+    call.say(f"{len(results) - len(failed)} of {len(results)} cases come out as expected")
+    if failed:
+        raise DedupError(f"{len(failed)} cases come out otherwise than expected.")
+
+
+def _words(outcome: tuple[str | None, ...]) -> str:
+    return " ".join(word for word in outcome if word) or "no flag"
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    from dedup.rules.reading import read_catalogue
+
+    return read_catalogue(settings.rules.catalogue, settings.rules.overlay)
+
+
+def _side(settings: Settings, side: str) -> tuple[Catalogue, str]:
+    """``profile``, ``folder`` or ``folder:profile`` as a catalogue and the name of a profile."""
+    folder, _, profile = side.rpartition(":")
+    if not folder and Path(side).is_dir():
+        folder, profile = side, settings.rules.profile
+    return _catalogue(laid_over(settings, rules=Path(folder) if folder else None)), profile
