@@ -51,37 +51,34 @@ class _Counter:
     def feed(self, chunk: bytes) -> None:
         self.has_nul = self.has_nul or b"\0" in chunk
         if b"\r" in chunk or self.last == b"\r":
-            self._feed_any(chunk)
-        elif b'"' in chunk or self.quoted:
-            self._feed_quoted(chunk)
+            # CRLF counts once: the LF after a CR is dropped, and a lone CR becomes LF.
+            ends_in_cr = chunk.endswith(b"\r")
+            if self.last == b"\r":
+                chunk, self.last = chunk.removeprefix(b"\n"), b"\n"
+            self._count(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+            self.last = b"\r" if ends_in_cr else self.last
         else:
-            self._feed_plain(chunk)
+            self._count(chunk)
+
+    def _count(self, chunk: bytes) -> None:
+        import numpy as np
+
+        if not chunk:
+            return
+        data = np.frombuffer(chunk, np.uint8)
+        ends = np.flatnonzero(data == 10)
+        after = np.empty(len(ends), bool)  # a line end right after a line end ends a blank line
+        after[1:] = np.diff(ends) == 1
+        if len(ends):
+            after[0] = data[ends[0] - 1] == 10 if ends[0] else self.last == b"\n"
+        marks = np.flatnonzero(data == 34) if b'"' in chunk else np.empty(0, np.int64)
+        outside = (np.searchsorted(marks, ends) + self.quoted) % 2 == 0
+        self.ends += len(ends)
+        self.blank += int(after.sum())
+        self.outside += int(outside.sum())
+        self.blank_outside += int((after & outside).sum())
+        self.quoted ^= len(marks) % 2 == 1
         self.last = chunk[-1:]
-
-    def _feed_plain(self, chunk: bytes) -> None:
-        ends = chunk.count(b"\n")
-        blank = _pairs(chunk, self.last)
-        self.ends, self.outside = self.ends + ends, self.outside + ends
-        self.blank, self.blank_outside = self.blank + blank, self.blank_outside + blank
-
-    def _feed_quoted(self, chunk: bytes) -> None:
-        # Between two quotation marks every second piece stands outside.
-        for number, piece in enumerate(chunk.split(b'"')):
-            if number:
-                self.quoted, self.last = not self.quoted, b'"'
-            if not piece:
-                continue
-            ends, blank = piece.count(b"\n"), _pairs(piece, self.last)
-            self.ends, self.blank = self.ends + ends, self.blank + blank
-            if not self.quoted:
-                self.outside, self.blank_outside = self.outside + ends, self.blank_outside + blank
-            self.last = piece[-1:]
-
-    def _feed_any(self, chunk: bytes) -> None:
-        """CRLF counts once: the LF after a CR is dropped, and a lone CR becomes LF."""
-        if self.last == b"\r":
-            chunk, self.last = chunk.removeprefix(b"\n"), b"\n"
-        self._feed_quoted(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")) if chunk else None
 
     def done(self) -> Scan:
         tail = 0 if self.last in (b"\n", b"\r") else 1  # the last line needs no line end
@@ -91,16 +88,3 @@ class _Counter:
             balanced=not self.quoted,
             has_nul=self.has_nul,
         )
-
-
-def _pairs(piece: bytes, last: bytes) -> int:
-    """Line ends that follow a line end at once, so end a blank line. (``count`` skips overlaps.)"""
-    blank = int(last == b"\n" and piece.startswith(b"\n"))
-    at = piece.find(b"\n\n")
-    while at >= 0:
-        run = at + 2
-        while piece[run : run + 1] == b"\n":
-            run += 1
-        blank += run - at - 1
-        at = piece.find(b"\n\n", run)
-    return blank

@@ -96,7 +96,7 @@ class Landing:
         text = f"(SELECT {chosen}, {', '.join(f'{sql} AS {name}' for name, sql in carried.items())} FROM {source})"
         made = self.con.execute(
             f"INSERT INTO landed SELECT {self.delivery_no}, {', '.join(carried)}, {', '.join(PARSED)} "
-            f"FROM ({parse(text, missing, keep=tuple(carried))})",
+            f"FROM ({parse(text, missing, keep=tuple(carried))}){' ORDER BY _row_number' if row_number else ''}",
             list(parameters),
         ).fetchone()
         rows = int(made[0]) if made else 0

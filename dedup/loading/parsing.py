@@ -51,7 +51,7 @@ def parse(source: str, missing: dict[str, str] | None = None, keep: tuple[str, .
     ``missing`` names columns that are wrong in every row (absent, or there twice) with the reason;
     ``keep`` names further columns of the source that are passed through.
     """
-    clean = ", ".join(f"nullif(trim(\"{name}\", ' \t\r\n\u00a0\ufeff'), '') AS \"{name}\"" for name in CANONICAL)
+    clean = ", ".join(f'{_trimmed(name)} AS "{name}"' for name in CANONICAL)
     typed = ", ".join(f'{_typed(name)} AS "{name}"' for name in CANONICAL)
     raw = ", ".join(f'"{name}" AS "_{name}"' for name in (*_TIMES, *_CHECKED))
     columns = ", ".join(f'"{name}"' for name in PARSED if name != "problem")
@@ -65,6 +65,17 @@ def parse(source: str, missing: dict[str, str] | None = None, keep: tuple[str, .
 
 _PLAIN = ("____-__-__T__:__:__", "____-__-__ __:__:__", "____-__-__T__:__", "____-__-__ __:__")
 _CHECKED = ("line_no", "birth_date", "sex", *_WORDS, "abnormal_flag", "price_vnd")
+
+
+def _trimmed(name: str) -> str:
+    """The cell without blanks around it; nothing left means NULL.
+
+    Trimming every cell would cost more than everything else here together, so only cells that need it are touched:
+    whatever begins with a blank, or is empty, sorts before '!'.
+    """
+    blanks = " OR ".join(f"suffix(\"{name}\", '{blank}')" for blank in " \t\r\n\u00a0")
+    return f"""CASE WHEN "{name}" < '!' OR {blanks} OR prefix("{name}", '\u00a0') OR prefix("{name}", '\ufeff')
+        THEN nullif(trim("{name}", ' \t\r\n\u00a0\ufeff'), '') ELSE "{name}" END"""
 
 
 def _typed(name: str) -> str:
