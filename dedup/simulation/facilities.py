@@ -119,14 +119,15 @@ def _formats(formats: Sequence[str], count: int) -> list[str]:
 
 
 def _codings(formats: Sequence[str], tier: Ints) -> list[str]:
-    """National codes everywhere, but LOINC at one private facility and local codes at a few others."""
+    """National codes everywhere, but LOINC at one provincial hospital and local codes at a few small facilities."""
     codes = ["national"] * len(formats)
     free = [at for at in range(len(formats)) if formats[at] != "xml" and tier[at] >= 2]
     for rank, at in enumerate(free):
         if rank % 7 == 1:
             codes[at] = "local"
-        if rank == 2:
-            codes[at] = "loinc"
+    provincial = [at for at in range(len(formats)) if formats[at] != "xml" and tier[at] == 1]
+    if provincial:
+        codes[provincial[-1]] = "loinc"
     return codes
 
 

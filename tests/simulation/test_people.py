@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_there_are_twins_newborns_and_neighbouring_numbers(people: Persons) -> N
     home = people.home
     twins = np.flatnonzero(home.twin)
     assert 0.004 < len(twins) / len(people) < 0.02
-    pairs = [(a, b) for a, b in zip(twins[:-1], twins[1:], strict=True) if home.household[a] == home.household[b]]
+    pairs = [(a, b) for a, b in pairwise(twins) if home.household[a] == home.household[b]]
     assert all(home.birth[a] == home.birth[b] and people.given[a] != people.given[b] for a, b in pairs)
     assert any(abs(int(people.cccd[a] - people.cccd[b])) == 1 for a, b in pairs)
     assert people.newborn.sum() > 100
