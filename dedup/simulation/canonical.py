@@ -71,6 +71,12 @@ def prices(world: World, lines: Ints, listed: Ints) -> Ints:
     return whole(listed * factor / 100.0) * 100
 
 
+def _charged(world: World, lines: Ints, listed: Ints) -> Ints:
+    """The price; in a plain world nothing is asked for what was not done, as the insurance has it."""
+    undone = world.orders.status[lines] == STATUSES.index("cancelled")
+    return np.where(undone & world.plain, 0, prices(world, lines, listed))
+
+
 def result_text(test: Ints, value: Ints) -> pl.Series:
     """Results as printed: numbers with the test's decimals, words for positive and negative, blood groups."""
     tests = lab_tests()
@@ -138,7 +144,9 @@ def canonical(world: World, facility: int, lines: Ints) -> pl.DataFrame:
         "patient_id": world.patient_id.gather(held.of_record[writing]),
         **{name: identity[name] for name in ("national_id", "insurance_id", "full_name", "birth_date")},
         "sex": _sexes(identity["sex"], facility, world.plain),
-        **{name: identity[name] for name in ("phone", "province", "address")},
+        "phone": identity["phone"],
+        "province": identity["province_code" if world.plain else "province"],
+        "address": identity["address"],
         "test_code": codes,
         "code_system": absent,
         "test_name": pl.Series(tests.name).gather(test) if f.sends_test_name[facility] else absent,
@@ -158,7 +166,7 @@ def canonical(world: World, facility: int, lines: Ints) -> pl.DataFrame:
         "ordered_by": _doctors(world, act),
         "encounter_id": order_ids(world, facility, act) if f.sends_encounter[facility] else absent,
         "order_reason": _listed(list(ORDER_REASONS), orders.reason[lines]),
-        "price_vnd": pl.Series(prices(world, lines, listed)).cast(pl.String),
+        "price_vnd": pl.Series(_charged(world, lines, listed)).cast(pl.String),
     }
     return pl.DataFrame(columns).select(list(CANONICAL))
 

@@ -165,7 +165,7 @@ def make_facilities(
         connected_since=[
             None if unknown else day for unknown, day in zip(draw.chance(0.2, count).tolist(), connected, strict=True)
         ],
-        alias=[f"99{at % 1000:03d}" if at == aliased else "" for at in range(count)],
+        alias=[f"99{at % 1000:03d}" if at == aliased and not plain else "" for at in range(count)],
         pull=np.array([_PULL[TIERS[kind]] for kind in tier.tolist()]) * (0.6 + 0.8 * draw.uniform(count)),
         format=kinds,
         codes=["national"] * count if plain else _codings(kinds, tier),

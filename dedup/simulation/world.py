@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import polars as pl
 
+from dedup.schema import ABNORMAL_FLAGS, STATUSES
 from dedup.simulation.draw import Draw, Ints
 from dedup.simulation.facilities import Facilities, default_facilities, make_facilities
 from dedup.simulation.households import day_number
 from dedup.simulation.identities import identities
-from dedup.simulation.orders import Orders, make_orders
+from dedup.simulation.orders import NEVER, Orders, make_orders
 from dedup.simulation.persons import Persons, make_persons
 from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import Records, make_records, patient_ids, ranks
 from dedup.simulation.tables import lab_tests
-from dedup.simulation.visits import DAY, EMERGENCY, ICU, INPATIENT, SCREENING, Acts, make_acts
+from dedup.simulation.visits import DAY, EMERGENCY, ICU, INPATIENT, OUTPATIENT, SCREENING, Acts, make_acts
 
 __all__ = ["DEPARTMENTS", "World", "make_world"]
 
@@ -72,6 +73,22 @@ def _sorted(acts: Acts, orders: Orders) -> Orders:
     place[order] = np.arange(len(order))
     prior = orders.repeats[order]
     return orders.taken(order, repeats=np.where(prior < 0, -1, place[prior]))
+
+
+def _without_niceties(acts: Acts, orders: Orders, rates: ErrorRates) -> tuple[Acts, Orders, ErrorRates]:
+    """What every format can say: four statuses, three settings, no reasons, POS and NEG alone, one writing a record."""
+    known = {"corrected": "final", "preliminary": "final", "rejected": "cancelled"}
+    status = np.array([STATUSES.index(known.get(name, name)) for name in STATUSES], dtype=np.int8)[orders.status]
+    setting = np.array([OUTPATIENT, INPATIENT, EMERGENCY, INPATIENT, OUTPATIENT])[acts.setting]
+    quality = np.array([kind == "quality" for kind in lab_tests().kind])[orders.test] & (orders.value >= 0)
+    spoken = np.where(orders.value == 1, ABNORMAL_FLAGS.index("POS"), ABNORMAL_FLAGS.index("NEG"))
+    flag = np.where(quality, spoken, NEVER).astype(np.int8)
+    silent = np.full(len(orders), NEVER, dtype=np.int8)
+    return (
+        replace(acts, setting=setting),
+        replace(orders, status=status, flag=flag, reason=silent),
+        replace(rates, second_writing=0.0),
+    )
 
 
 def _line_numbers(acts: Acts, orders: Orders) -> Ints:
@@ -128,6 +145,8 @@ def make_world(
     first = day_number(start)
     acts = make_acts(people, where, seed, start, days)
     acts, orders = make_orders(acts, people, where, seed, (first + days) * DAY)
+    if plain:
+        acts, orders, rates = _without_niceties(acts, orders, rates)
     orders = _sorted(acts, orders)
     held = make_records(acts, len(where), seed, rates, (first + days // 2) * DAY)
     department = _departments(acts)
