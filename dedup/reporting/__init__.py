@@ -8,12 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dedup.reporting.data import render_json
+from dedup.reporting.explaining import explain_html, explain_text
 from dedup.reporting.figures import Figures, each_hospital, figures
 from dedup.reporting.filters import Filters
 from dedup.reporting.page import render_html
 from dedup.reporting.terminal import render_table
+from dedup.reporting.writing import FORMATS, render, write_each_hospital, write_report
 
-__all__ = ["REPORTS", "Figures", "Filters", "each_hospital", "figures", "render_html", "render_json", "render_table"]
+__all__ = [
+    "FORMATS",
+    "REPORTS",
+    "Figures",
+    "Filters",
+    "each_hospital",
+    "explain_html",
+    "explain_text",
+    "figures",
+    "render",
+    "render_html",
+    "render_json",
+    "render_table",
+    "write_each_hospital",
+    "write_report",
+]
 
 #: Report → what computes it. A new report is one file and one line here.
 REPORTS: dict[str, Callable[..., object]] = {"repeats": figures}

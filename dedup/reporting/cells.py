@@ -68,6 +68,6 @@ def test(code: str, words: Words, figures: Figures) -> str:
         return words("all tests")
     for prefix, text in (("discipline:", words("discipline")), ("class:", words("class"))):
         if code.startswith(prefix):
-            return plain(f"{text} {code.removeprefix(prefix)}")
+            return f"{text} {words.label(code.removeprefix(prefix))}"
     names = figures.test_names.get(code)
     return plain(code if names is None else names[0] if words.lang == "vi" else names[1])

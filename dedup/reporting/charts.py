@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-__all__ = ["Bar", "Dot", "bars", "columns", "forest", "heat"]
+__all__ = ["Bar", "Dot", "Span", "bars", "columns", "forest", "heat", "timeline"]
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,50 @@ def heat(
 
 def _percent(share: float) -> str:
     return f"{max(0.0, min(share, 1.0)) * 100:.2f}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time, as shares of the time drawn, with its label; ``kind`` is strong or weak."""
+
+    label: str
+    text: str
+    start: float
+    end: float
+    kind: str
+
+
+def timeline(title: str, rows: Sequence[Span], now: float, now_label: str) -> Markup:
+    """Stretches of time one below the other, and an upright line for the moment they are held against."""
+    bottom = 40 * len(rows) + 4
+    parts = [
+        Markup(
+            '<g><text x="0" y="{}">{}</text><text class="quiet" x="100%" y="{}" text-anchor="end">{}</text>'
+            '<rect class="{}" x="{}%" y="{}" width="{}%" height="10" rx="2"/></g>'
+        ).format(
+            40 * place + 16,
+            row.label,
+            40 * place + 16,
+            row.text,
+            row.kind,
+            _percent(row.start),
+            40 * place + 22,
+            max(0.5, (row.end - row.start) * 100),
+        )
+        for place, row in enumerate(rows)
+    ]
+    return Markup(
+        '<svg class="chart timeline" height="{}" role="img" aria-label="{}">{}'
+        '<line class="now" x1="{}%" x2="{}%" y1="0" y2="{}"/><text x="{}%" y="{}" text-anchor="{}">{}</text></svg>'
+    ).format(
+        bottom + 18,
+        title,
+        Markup("").join(parts),
+        _percent(now),
+        _percent(now),
+        bottom,
+        _percent(now),
+        bottom + 14,
+        "end" if now > 0.6 else "start",
+        now_label,
+    )

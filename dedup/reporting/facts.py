@@ -68,7 +68,7 @@ ordered AS (
 SELECT f.facility_id, f.order_id, f.line_no, f.scope, f.verdict, f.reason, f.person_id, f.test_id, f.ordered_at,
        f.prior_facility_id, f.prior_order_id, f.prior_line_no, f.prior_test_id, f.prior_collected_at,
        f.prior_resulted_at, f.hours_since_prior, f.valid_until, f.rule_id, f.coverage, f.match_method,
-       f.match_probability, f.price_vnd, f.avoidable_vnd, f.chain_avoidable,
+       f.match_probability, f.price_vnd, f.avoidable_vnd, f.chain_avoidable, f.verdict_if_recognised,
        coalesce(f.department, '') AS department, coalesce(f.ordered_by, '') AS ordered_by, f.order_reason, f.setting,
        CASE WHEN f.ordered_by IS NULL OR q.ordered_by IS NULL THEN 'unknown'
             WHEN f.ordered_by = q.ordered_by THEN 'same' ELSE 'other' END AS orderer

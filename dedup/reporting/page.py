@@ -23,7 +23,7 @@ from dedup.reporting.tables import Column, Table, mark
 from dedup.reporting.titles import head, title
 from dedup.reporting.words import Words
 
-__all__ = ["policy", "render_html", "template"]
+__all__ = ["policy", "render_html", "style_sheet", "template"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_KEPT = 500  # of every table but the orders, which limits itself
@@ -71,7 +71,7 @@ class _Part:
 def render_html(figures: Figures, lang: str) -> str:
     """The whole page. ``lang``: vi or en."""
     words = Words(lang)
-    style, script = _read("report.css"), _read("report.js")
+    style, script = style_sheet(), _read("report.js")
     spoken = {name: words(text) for name, text in _SCRIPT_WORDS.items()}
     return template("report.html").render(
         words=words,
@@ -103,6 +103,11 @@ def template(name: str) -> Template:
 @functools.cache
 def _read(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def style_sheet() -> str:
+    """The style that all pages share."""
+    return _read("report.css")
 
 
 def _digest(text: str) -> str:

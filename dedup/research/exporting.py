@@ -8,25 +8,21 @@ an apostrophe gets one too, so that taking one leading apostrophe off gives back
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
 from dedup.errors import DedupError, UsageError
 from dedup.research.frames import columns_of, select
-from dedup.warehouse import Warehouse
+from dedup.warehouse import Warehouse, aside
 
 __all__ = ["FORMULA", "export"]
 
 #: What a spreadsheet takes for the beginning of a formula, and the apostrophe itself.
 FORMULA = r"^[=+\-@\t\r']"
 
-_PARQUET = "FORMAT parquet, COMPRESSION zstd"
-_CSV = "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S', DATEFORMAT '%Y-%m-%d'"
+_PARQUET = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
+_CSV = "FORMAT csv, HEADER, USE_TMP_FILE false, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S', DATEFORMAT '%Y-%m-%d'"
 _MARK = "\N{BYTE ORDER MARK}"
 
 
@@ -44,14 +40,12 @@ def export(warehouse: Warehouse, what: str, out: Path, *, identified: bool = Fal
     ending = out.suffix.lower()
     if ending not in (".parquet", ".csv"):
         raise UsageError(f"{out.name}: an export ends in .parquet or .csv.")
-    if not out.parent.is_dir():
-        raise UsageError(f"There is no folder {out.parent}.")
     options = _PARQUET
     if ending == ".csv":
         query, options = _for_people(query, columns_of(warehouse.con, query)), _CSV
-    with _aside(out) as aside:
+    with aside(out) as place:
         try:
-            written = warehouse.con.execute(f"COPY ({query}) TO {_text(str(aside))} ({options})").fetchone()
+            written = warehouse.con.execute(f"COPY ({query}) TO {_text(str(place))} ({options})").fetchone()
         except duckdb.Error as error:  # its text may quote a value
             raise DedupError(f"{out} could not be written ({type(error).__name__}).") from None
     return written[0] if written else 0
@@ -76,21 +70,3 @@ def _for_people(query: str, columns: list[tuple[str, str]]) -> str:
 def _text(value: str) -> str:
     """An SQL string literal."""
     return "'" + value.replace("'", "''") + "'"
-
-
-@contextlib.contextmanager
-def _aside(out: Path) -> Iterator[Path]:
-    """A path beside ``out``, made private, that takes its place when the block succeeds and goes when it does not."""
-    aside = out.with_name(f".{secrets.token_hex(8)}{out.suffix.lower()}")
-    try:
-        try:
-            os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        except OSError as error:
-            raise DedupError(f"{out} could not be written: {error.strerror}.") from None
-        yield aside
-        with aside.open("rb") as handle:
-            os.fsync(handle.fileno())
-        aside.chmod(0o600)
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -9,6 +9,8 @@ from dedup.schema import TABLES
 
 __all__ = ["EXPORTS", "columns_of", "select"]
 
+#: A column of ``flag`` that the reports read and nobody else may rely on.
+_PRIVATE = "verdict_if_recognised"
 _PATIENT = ("facility_id", "patient_id", "person_id", "match_method", "match_probability")
 
 #: Export → the table and the key its rows are ordered by.
@@ -29,7 +31,7 @@ def select(what: str, *, identified: bool = False, ordered: bool = True) -> str:
     table, key = EXPORTS[what]
     columns = "*"
     if what == "flags":
-        columns = ", ".join(TABLES["flag"].columns)
+        columns = ", ".join(name for name in TABLES["flag"].columns if name != _PRIVATE)
     elif what == "patients":
         more = [name for name in TABLES["patient_record"].columns if name not in (*_PATIENT, "patient_record_id")]
         columns = ", ".join([*_PATIENT, *(more if identified else ())])

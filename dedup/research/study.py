@@ -9,7 +9,7 @@ from types import TracebackType
 import duckdb
 
 from dedup.research.frames import select
-from dedup.warehouse import Warehouse, open_warehouse
+from dedup.warehouse import Warehouse, open_finished
 
 __all__ = ["Study", "open_study"]
 
@@ -63,4 +63,4 @@ class Study:
 
 def open_study(path: str | os.PathLike[str]) -> Study:
     """Open the warehouse at ``path`` for study. Raises WarehouseError when there is none."""
-    return Study(open_warehouse(Path(path), read_only=True))
+    return Study(open_finished(Path(path)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import decimal
 import re
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 import dedup.reporting
 from dedup.errors import UsageError
 from dedup.reporting import numbers
+from dedup.reporting.labels import LABELS
 from dedup.reporting.words import Words, plain, read_catalogue
+from dedup.schema import COVERAGES, ORDER_REASONS, SCOPES, SETTINGS, VERDICTS
 
 ROOM = Path(dedup.reporting.__file__).parent
 CATALOGUE = ROOM / "locale" / "vi.po"
@@ -86,3 +89,12 @@ def test_plain_shows_what_would_deceive() -> None:
     assert plain("Bệnh viện Đa khoa") == "Bệnh viện Đa khoa"
     assert plain("a\u202egnp.exe") == "a⟨U+202E⟩gnp.exe"
     assert plain("\x1b[31mred\u2066\u200b") == "⟨U+001B⟩[31mred⟨U+2066⟩⟨U+200B⟩"
+
+
+def test_shipped_reasons_and_disciplines_have_words() -> None:
+    catalogue = ROOM.parent / "rules" / "catalogue"
+    for name, column in (("exemptions.csv", "reason"), ("tests.csv", "discipline"), ("tests.csv", "class")):
+        with (catalogue / name).open(encoding="utf-8-sig", newline="") as handle:
+            codes = {row[column] for row in csv.DictReader(handle)} - {""}
+        assert codes <= set(LABELS), (name, codes - set(LABELS))
+    assert {*VERDICTS, *SCOPES, *COVERAGES, *ORDER_REASONS, *SETTINGS} <= set(LABELS)

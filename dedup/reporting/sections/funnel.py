@@ -50,23 +50,21 @@ FROM step ORDER BY unit, scope, step
 RECOGNITION = Section(
     "recognition",
     mark("What recognition makes avoidable"),
-    mark(
-        "Repeats of a valid result from elsewhere that was there in time, by whether its laboratory must be accepted."
-    ),
+    mark("Repeats of a valid result from elsewhere that was there in time: all, and those without need today or ever."),
     (
         Column("state", mark("Recognition"), "word"),
         Column("repeats", mark("Repeats"), "count"),
         Column("price_vnd", mark("Price"), "vnd"),
     ),
     """
-WITH step AS (
-  SELECT unit, unnest(['happened', 'must_be_accepted', 'need_not_be_accepted']) AS state, unnest([1, 2, 3]) AS place
-  FROM (SELECT DISTINCT unit FROM unit_repeat WHERE scope = 'elsewhere')
+WITH counted AS (
+  SELECT unit, price_vnd, unnest([1, 2, 3]) AS place,
+         unnest([verdict <> 'pending', verdict = 'avoidable',
+                 coalesce(verdict_if_recognised, verdict) = 'avoidable']) AS counts
+  FROM unit_repeat WHERE scope = 'elsewhere'
 )
-SELECT s.unit, s.state, count(r.verdict), coalesce(sum(r.price_vnd), 0)
-FROM step AS s LEFT JOIN unit_repeat AS r
-  ON r.unit = s.unit AND r.scope = 'elsewhere' AND r.verdict <> 'pending'
- AND (s.place = 1 OR (s.place = 2) = (r.verdict <> 'unrecognised'))
-GROUP BY s.unit, s.state, s.place ORDER BY s.unit, s.place
+SELECT unit, ['happened', 'avoidable_today', 'avoidable_if_recognised'][place], count(*) FILTER (counts),
+       coalesce(sum(price_vnd) FILTER (counts), 0)
+FROM counted GROUP BY unit, place ORDER BY unit, place
 """,
 )
