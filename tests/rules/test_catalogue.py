@@ -73,6 +73,8 @@ def test_hiv_is_sensitive_and_never_reused(shipped: Catalogue) -> None:
 def test_every_test_has_names_a_discipline_and_a_class(shipped: Catalogue) -> None:
     for name in ("name_vi", "discipline", "class", "source"):
         assert shipped.tests[name].null_count() == 0, name
+    judged = shipped.tests.filter(shipped.tests["discipline"] != "procedure")
+    assert judged["name_en"].null_count() == 0
     priced = shipped.tests.filter(shipped.tests["price_vnd"].is_not_null())
     assert (priced["price_vnd"] > 0).all()
     assert all("price:" in source for source in priced["source"])
