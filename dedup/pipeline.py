@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dedup.errors import RejectedError
+from dedup.errors import LockedError, RejectedError
 from dedup.settings import Settings
-from dedup.warehouse import Run, Warehouse, open_warehouse, start_run
+from dedup.warehouse import Run, Warehouse, open_finished, open_warehouse, start_run
 
 if TYPE_CHECKING:
     from dedup.reporting import Figures, Filters
 
-__all__ = ["RunSummary", "flag", "load", "match", "reading", "report", "run"]
+__all__ = ["RunSummary", "flag", "latest", "load", "match", "reading", "report", "run"]
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,26 @@ def report(settings: Settings, filters: Filters | None = None) -> Figures:
 
 
 def reading(settings: Settings) -> Warehouse:
-    """The warehouse, open for reading only."""
-    return open_warehouse(settings.warehouse.path, read_only=True, settings=settings.warehouse)
+    """The last finished night, for reading."""
+    return open_finished(settings.warehouse.path, settings.warehouse)
+
+
+def latest(settings: Settings) -> Warehouse:
+    """The warehouse itself, to look at for a moment; the last finished night while a run holds it."""
+    try:
+        return open_warehouse(settings.warehouse.path, read_only=True, settings=settings.warehouse)
+    except LockedError:
+        return reading(settings)
 
 
 @contextlib.contextmanager
 def _writing(command: str, settings: Settings, *, must_exist: bool = False) -> Iterator[tuple[Warehouse, Run]]:
     if must_exist and not settings.warehouse.path.exists():
         reading(settings)  # says what is missing
-    with (
-        open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse,
-        start_run(warehouse, command) as log,
-    ):
-        yield warehouse, log
+    with open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse:
+        with start_run(warehouse, command) as log:
+            yield warehouse, log
+        warehouse.publish(log.run_id)
 
 
 def _load(

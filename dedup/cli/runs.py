@@ -27,7 +27,7 @@ def list_runs(
     from dedup import pipeline
     from dedup.warehouse.runs import logged_runs
 
-    with pipeline.reading(call.settings) as warehouse:
+    with pipeline.latest(call.settings) as warehouse:
         put_rows(call, logged_runs(warehouse, limit), ("run_id", "command", "started_at", "ended_at", "outcome"))
 
 
@@ -39,5 +39,5 @@ def show_run(
     from dedup.cli.showing import put_run
     from dedup.warehouse.runs import logged_run
 
-    with pipeline.reading(call.settings) as warehouse:
+    with pipeline.latest(call.settings) as warehouse:
         put_run(call, logged_run(warehouse, run_id))

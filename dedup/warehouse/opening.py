@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,12 @@ from dedup.schema import TIME_ZONE
 from dedup.settings import WarehouseSettings
 from dedup.warehouse.locking import hold
 from dedup.warehouse.migrating import migrate
+from dedup.warehouse.publishing import finished_nights, forget, publish
+from dedup.warehouse.spilling import spill_folder, sweep
 
-__all__ = ["Warehouse", "memory_warehouse", "open_warehouse"]
+__all__ = ["Warehouse", "memory_warehouse", "open_finished", "open_warehouse"]
+
+PATIENCE = 2.0  #: seconds; ``runs list`` and ``doctor`` look into the file itself, for a moment
 
 
 @dataclass
@@ -40,6 +45,12 @@ class Warehouse:
                 self.con.rollback()
             raise
         self.con.commit()
+
+    def publish(self, run_id: int) -> None:
+        """Once it is closed, and before the lock goes, copy the file for readers as the state after ``run_id``."""
+        if self.path is not None and self._held is not None:
+            self.con.execute("CHECKPOINT")
+            self._held.callback(publish, self.path, run_id)
 
     def close(self) -> None:
         """Close the file and let the lock go."""
@@ -75,6 +86,9 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
         if not read_only:
             _make_folder(path.parent)
             held.enter_context(hold(path))
+            if not path.exists():
+                forget(path)
+            sweep(path, (settings or WarehouseSettings()).temp_directory)
         con = _connect(path, read_only, settings or WarehouseSettings())
         try:
             if not read_only:
@@ -87,6 +101,18 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
         held.close()
         raise
     return Warehouse(con, path, read_only, held)
+
+
+def open_finished(path: Path, settings: WarehouseSettings | None = None) -> Warehouse:
+    """Open the last finished night for reading: no run keeps this waiting, and this keeps no run waiting.
+
+    A warehouse that no run has published yet is opened itself. Raises as ``open_warehouse`` does.
+    """
+    path = Path(path)
+    for night in finished_nights(path) if path.exists() else ():
+        with contextlib.suppress(WarehouseError):  # torn by a power loss, or just replaced by a newer one
+            return open_warehouse(night, read_only=True, settings=settings)
+    return open_warehouse(path, read_only=True, settings=settings)
 
 
 def memory_warehouse(settings: WarehouseSettings | None = None) -> Warehouse:
@@ -103,16 +129,19 @@ def _make_folder(folder: Path) -> None:
 
 
 def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:
-    try:
-        con = duckdb.connect(str(path), read_only=read_only, config=_config(settings, path))
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+    waiting_until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            con = duckdb.connect(str(path), read_only=read_only, config=_config(settings, path))
+        except duckdb.Error as error:
+            if "conflicting lock" not in str(error).lower():
+                raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
+        else:
+            _set_up(con)
+            return con
+        if time.monotonic() > waiting_until:
             raise LockedError(f"Another process is using {path}. Try again when it has finished.") from None
-        raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
-    except duckdb.Error:
-        raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
-    _set_up(con)
-    return con
+        time.sleep(PATIENCE / 20)
 
 
 Config = dict[str, str | bool | int | float | list[str]]
@@ -127,13 +156,12 @@ def _config(settings: WarehouseSettings, path: Path | None) -> Config:
         config["threads"] = settings.threads
     if settings.memory_limit is not None:
         config["memory_limit"] = settings.memory_limit
-    if settings.temp_directory is not None:
-        config["temp_directory"] = str(settings.temp_directory)
-    elif path is not None:
-        config["temp_directory"] = str(path.with_name(path.name + ".tmp"))
+    if path is not None:
+        config["temp_directory"] = str(spill_folder(path, settings.temp_directory))
     return config
 
 
 def _set_up(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"SET TimeZone = '{TIME_ZONE}'")
-    con.execute("SET enable_progress_bar = false")
+    with contextlib.suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar to switch off
+        con.execute("SET enable_progress_bar = false")

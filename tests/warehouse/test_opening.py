@@ -157,7 +157,9 @@ def test_the_settings_reach_the_engine(tmp_path: Path) -> None:
         row = warehouse.con.execute(
             "SELECT current_setting('threads'), current_setting('memory_limit'), current_setting('temp_directory')"
         ).fetchone()
-    assert row == (1, "256.0 MiB", str(tmp_path / "spill"))
+    assert row is not None
+    assert row[:2] == (1, "256.0 MiB")
+    assert Path(row[2]).parent == tmp_path / "spill"
 
 
 def test_a_warehouse_does_not_show_what_it_holds(tmp_path: Path) -> None:

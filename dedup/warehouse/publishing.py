@@ -1,0 +1,76 @@
+"""What readers see: the state of the last finished night, also while the next one is being written.
+
+DuckDB lets nobody else open a file that is being written, and no writer open one that is being read. So a finished
+run leaves a copy beside the warehouse, and readers open that. Two copies are kept: whoever reads the older one while
+the newer one comes goes on reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from dedup.errors import DedupError
+
+__all__ = ["finished_nights", "forget", "publish"]
+
+KEPT = 2
+_CLONE = 0x40049409  # FICLONE: file systems that share blocks copy any size at once
+_CHUNK = 1 << 30
+
+
+def publish(path: Path, run_id: int) -> None:
+    """Copy the closed warehouse at ``path`` as the state after ``run_id``; it appears whole or not at all.
+
+    The copy is not forced to disk: after a power loss the engine's checksums would refuse a torn one, readers then
+    take the other, and the next run makes a new one. Forcing it would cost more than many a night's work.
+    """
+    folder = _folder(path)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.glob("*.part"):
+        left.unlink(missing_ok=True)
+    place = folder / f"run-{run_id:08}.duckdb"
+    part = place.with_suffix(".part")
+    try:
+        _copy(path, part)
+        part.replace(place)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DedupError(
+            f"The run is done, but its copy for readers could not be written: {error.strerror}. "
+            "They see the night before."
+        ) from None
+    for old in finished_nights(path)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def finished_nights(path: Path) -> list[Path]:
+    """The published copies of the warehouse at ``path``, the newest first."""
+    return sorted(_folder(path).glob("run-*.duckdb"), reverse=True)
+
+
+def forget(path: Path) -> None:
+    """Remove all copies: the warehouse they came from is gone."""
+    shutil.rmtree(_folder(path), ignore_errors=True)
+
+
+def _folder(path: Path) -> Path:
+    return path.with_name(path.name + ".published")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as old, target.open("wb") as new:
+        target.chmod(0o600)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(new, _CLONE, old.fileno())
+            return
+        left = os.fstat(old.fileno()).st_size
+        while left > 0:
+            copied = os.copy_file_range(old.fileno(), new.fileno(), min(left, _CHUNK))
+            if copied == 0:
+                raise OSError(errno.EIO, "it became shorter while it was copied")
+            left -= copied
