@@ -23,13 +23,13 @@ LIFETIME_SECONDS = 10**11
 #: The longest validity that may be written as a number (over a thousand years): stays below a lifetime.
 MAX_HOURS = Decimal(10**7)
 
-_DECIMAL = re.compile(r"\d+(\.\d+)?")
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3})+")
 _SLUG = re.compile(r"[^\s:*,;]+")
-_DURATION_PART = re.compile(r"(\d{1,5}) ?(min|h|d|y)")
+_DURATION_PART = re.compile(r"([0-9]{1,5}) ?(min|h|d|y)")
 _DURATION = re.compile(rf"{_DURATION_PART.pattern}(?: {_DURATION_PART.pattern})*")
 _SECONDS = {"min": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Cell = Any
 
@@ -59,8 +59,8 @@ def read_rows(path: Path, file: File) -> tuple[list[Row], list[Problem]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        return [], [Problem(path, 1, f"cannot be read as UTF-8: {type(error).__name__}")]
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        return [], [Problem(path, 1, f"cannot be read ({type(error).__name__}); save it as CSV in UTF-8")]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         problems = [Problem(path, 1, message) for message in _header_problems(header, file)]
@@ -69,6 +69,12 @@ def read_rows(path: Path, file: File) -> tuple[list[Row], list[Problem]]:
         return _body(path, file, header, reader)
     except csv.Error:
         return [], [Problem(path, reader.line_num, "is not valid CSV (a quotation mark left open?)")]
+
+
+def _delimiter(text: str) -> str:
+    """The comma, or what a spreadsheet of another language writes instead: a semicolon or a tab."""
+    header = text.partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def _header_problems(header: list[str], file: File) -> list[str]:
@@ -150,7 +156,7 @@ def _hours(text: str) -> str:
 
 
 def _days(text: str) -> int:
-    if not re.fullmatch(r"\d{1,6}", text):
+    if not re.fullmatch(r"[0-9]{1,6}", text):
         raise ValueError(f"{text!r} is no whole number of days")
     return int(text)
 

@@ -62,6 +62,13 @@ def test_byte_order_mark_and_windows_line_ends(write: Write) -> None:
     assert read_catalogue(folder).version == plain
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_what_a_spreadsheet_writes_instead_of_the_comma(write: Write, delimiter: str) -> None:
+    plain = read_catalogue(write()).version
+    other = {stem: text.replace(",", delimiter) for stem, text in SMALL.items()}
+    assert read_catalogue(write("other", **other)).version == plain
+
+
 def test_version_follows_the_content_only(write: Write) -> None:
     plain = read_catalogue(write()).version
     head, *rows = SMALL["validity"].splitlines()
@@ -97,6 +104,7 @@ def test_version_follows_the_content_only(write: Write) -> None:
         ("validity", ",12.5,", ",12h,", 3, "no number of hours"),
         ("validity", ",12.5,", ',"12,5",', 3, "no number of hours"),
         ("validity", ",12.5,", ",-1,", 3, "no number of hours"),
+        ("validity", ",12.5,", ",٣,", 3, "no number of hours"),
         ("validity", ",12.5,", ",,", 3, "valid_hours is blank"),
         ("validity", ",12.5,", ",10000001,", 3, "no number of hours"),
         ("validity", "positive_only", "positive", 6, "'positive' is none of"),
