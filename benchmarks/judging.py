@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dedup.rules.judging import judge_bucket, open_judge
+from dedup.rules.recognition import Laboratories
 from dedup.rules.reading import read_catalogue
 from dedup.rules.resolving import RuleBook, resolve
 
@@ -91,7 +92,7 @@ def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
                 "flag": rng.choice(6, n, p=[.3, .5, .15, .01, .01, .03]).astype("int8"),
                 "setting": rng.choice(6, n, p=[.7, .2, .05, .01, .02, .02]).astype("int8"),
                 "reason": (rng.random(n) < 0.02).astype("int8"),
-                "age": rng.integers(0, 30000, n).astype("int32"),
+                "age": rng.integers(0, 30000, n).astype("int32"), "encounter": visit.astype("int64"),
                 "order_id": visit.astype(str), "line_no": np.arange(n, dtype="int32") % 20 + 1,
             }),
             folder / f"bucket-{bucket:03}.parquet",
@@ -100,7 +101,7 @@ def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
 
 def judge(folder: Path, book: RuleBook) -> int:
     """All buckets by the rule book; returns the number of flags."""
-    con = open_judge(book, laboratories(), by_level=True)
+    con = open_judge(book, invented_laboratories(), by_level=True)
     flags = 0
     for file in sorted(folder.glob("bucket-*.parquet")):
         answer = judge_bucket(con, book, f"read_parquet('{file}')")
@@ -127,14 +128,17 @@ def bare(folder: Path, book: RuleBook) -> int:
     return rows
 
 
-def laboratories() -> pa.Table:
+def invented_laboratories() -> Laboratories:
     """Invented levels, one period each."""
     rng = np.random.default_rng(1)
-    return pa.table({
+    levels = pa.table({
         "facility": np.arange(FACILITIES),
         "first_day": np.full(FACILITIES, -(2**31)), "last_day": np.full(FACILITIES, 2**31 - 1),
         "level": rng.integers(0, 6, FACILITIES), "iso": rng.random(FACILITIES) < 0.1,
+        "limited": np.zeros(FACILITIES, dtype=bool),
     })  # fmt: skip
+    none = pa.array([], pa.int64())
+    return Laboratories(levels, pa.table({"facility": none, "first_day": none, "test": none}))
 
 
 def measured(way: str, folder: Path) -> dict[str, float]:

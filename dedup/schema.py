@@ -169,6 +169,10 @@ _TABLES = (
             "level_from": "DATE",
             "level_to": "DATE",
             "connected_since": "DATE",
+            "accredited_tests": "VARCHAR[]",  # tests ISO 15189 is limited to; NULL: to none in particular
+            "electronic_records": "BOOLEAN",
+            "insurance_connected": "BOOLEAN",
+            "electronic_payment": "BOOLEAN",
             "registered": "BOOLEAN",  # false: found in the data, not in a register
         },
     ),
@@ -287,6 +291,7 @@ _FLAG_COLUMNS = {
     "avoidable_vnd": MONEY,
     "chain_avoidable": "BOOLEAN",
     "run_id": "INTEGER",
+    "verdict_if_recognised": "VARCHAR",  # private: the verdict were every laboratory recognised
 }
 
 _MATCHED = (

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup.rules import covering, evidence
+from dedup.rules.making import make
 from dedup.rules.resolving import RuleBook
 
 __all__ = ["add_chains"]
@@ -52,20 +53,15 @@ FROM open_order AS x JOIN b ON b.rowid = x.o LEFT JOIN d_panel ON d_panel.test =
 
 
 def add_chains(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
-    """Make the table ``chain (o, elsewhere)``: avoidable orders that are not chain-avoidable."""
-    for name, sql in {
-        "open_order": _OPEN,
-        "open_direct": covering.units(book, _OPEN_PAIRS, part=0),
-        "open_part": covering.units(book, _OPEN_PAIRS, part=1),
-        "place": evidence.places(_WALKED_TOGETHER),
-        "witness": _WITNESS,
-    }.items():
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+    """Make the table ``unchained (o, elsewhere)``: avoidable orders that are not chain-avoidable."""
+    make(con, "open_order", _OPEN)
+    make(con, "open_direct", covering.units(book, _OPEN_PAIRS, part=0))
+    make(con, "open_part", covering.units(book, _OPEN_PAIRS, part=1))
+    make(con, "place", evidence.places(_WALKED_TOGETHER))
+    make(con, "witness", _WITNESS)
     lost = _lost(_arrays(con, _PANELS), _arrays(con, "FROM witness ORDER BY o, target, q"))
     con.register("incoming", pa.table({"key": lost}))
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE unchained AS SELECT key // 2 AS o, key % 2 = 1 AS elsewhere FROM incoming"
-    )
+    make(con, "unchained", "SELECT key // 2 AS o, key % 2 = 1 AS elsewhere FROM incoming")
     con.unregister("incoming")
 
 

@@ -83,7 +83,7 @@ SEMI JOIN (SELECT o AS id FROM meeting UNION ALL SELECT q FROM meeting) AS met O
 PAIR = f"""
 SELECT o.rowid AS o, q.rowid AS q, o.test, q.test AS q_test, o.slot, o.ordered, q.collected, o.facility, q.laboratory,
        o.facility <> q.facility AS elsewhere, o.own_specimen, q.specimen, o.reason, o.age, q.flag,
-       coalesce(q.available <= o.ordered, false) AS resulted
+       coalesce(q.available <= o.ordered, false) AS resulted, coalesce(o.encounter = q.encounter, false) AS together
 FROM meeting AS m JOIN b AS o ON o.id = m.o JOIN b AS q ON q.id = m.q
 WHERE o.person = q.person AND NOT (o.laboratory = q.laboratory AND abs(o.collected - q.collected) <= {SAME_ACT})"""
 
@@ -107,16 +107,18 @@ WITH covered AS (
   SELECT o, q, elsewhere, target, c.collected,
     CASE WHEN NOT resulted THEN 0
          WHEN elsewhere AND laboratory <> c.facility AND (SELECT by_level FROM d_policy) AND NOT coalesce(
-              theirs.iso OR (theirs.level >= 1 AND theirs.level >= coalesce(mine.level, 0)), false) THEN 1
+              theirs.iso AND (NOT theirs.limited OR a.test IS NOT NULL) OR (theirs.level >= 1 AND theirs.level >= coalesce(mine.level, 0)), false) THEN 1
          WHEN reason > 0 OR e.justified >= 0 THEN 2
          WHEN e.review >= 0 OR o_specimen = 0 OR specimen = 0 THEN 3
          ELSE 4 END AS verdict
   FROM covered AS c
-  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, "target_slot", "flag", "age")}
+  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, "target_slot", "flag", "together", "age")}
   LEFT JOIN d_laboratory AS mine ON mine.facility = c.facility
    AND ordered // 86400 BETWEEN mine.first_day AND mine.last_day
   LEFT JOIN d_laboratory AS theirs ON theirs.facility = c.laboratory
    AND ordered // 86400 BETWEEN theirs.first_day AND theirs.last_day
+  LEFT JOIN d_accredited AS a ON theirs.limited
+   AND a.facility = theirs.facility AND a.first_day = theirs.first_day AND a.test = c.q_test
   WHERE o_specimen = specimen OR o_specimen = 0 OR specimen = 0
 )
 SELECT o, q, elsewhere, CAST(target AS INTEGER) AS target,
@@ -124,8 +126,9 @@ SELECT o, q, elsewhere, CAST(target AS INTEGER) AS target,
 FROM weighed"""
 
 
-def cell(book: RuleBook, slot: str, flag: str, age: str) -> str:
-    """The exemption cell: slot, class of the prior's flag (other, abnormal, critical), age band."""
+def cell(book: RuleBook, slot: str, flag: str, together: str, age: str) -> str:
+    """The exemption cell: slot, class of the prior's flag (other, abnormal, critical), same encounter, age band."""
     bands = "".join(f"WHEN {age} <= {days} THEN {at} " for at, days in enumerate(book.ages))
     band = f"CASE {bands}ELSE {len(book.ages)} END" if bands else "0"
-    return f"({slot} * 3 + CASE {flag} WHEN 2 THEN 1 WHEN 3 THEN 2 ELSE 0 END) * {len(book.ages) + 1} + {band}"
+    level = f"CASE {flag} WHEN 2 THEN 1 WHEN 3 THEN 2 ELSE 0 END"
+    return f"(({slot} * 3 + {level}) * 2 + CAST({together} AS INTEGER)) * {len(book.ages) + 1} + {band}"

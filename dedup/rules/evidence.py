@@ -5,7 +5,7 @@ from __future__ import annotations
 from dedup.rules.covering import ROW_BITS, TIME_BITS, cell, stride
 from dedup.rules.resolving import RuleBook
 
-__all__ = ["ANSWER", "BEST", "ROUGH", "TIE", "WHOLE", "expiry", "judged", "places"]
+__all__ = ["ANSWER", "BARRED", "BEST", "ROUGH", "TIE", "WHOLE", "expiry", "judged", "places"]
 
 _ROW = 1 << ROW_BITS
 _VERDICT = 1 << (ROW_BITS + TIME_BITS)
@@ -14,7 +14,8 @@ _VERDICT = 1 << (ROW_BITS + TIME_BITS)
 #: The best rank of each order, scope and target; ``other`` is another row with the same verdict and time, if any.
 ROUGH = f"""
 SELECT o, elsewhere, target, max(rank) AS rank,
-       {_ROW - 1} - max(rank - rank % {_ROW} + {_ROW - 1} - rank % {_ROW}) % {_ROW} AS other
+       {_ROW - 1} - max(rank - rank % {_ROW} + {_ROW - 1} - rank % {_ROW}) % {_ROW} AS other,
+       bool_or(rank // {_VERDICT} = 1) AS barred
 FROM unit GROUP BY o, elsewhere, target"""
 
 
@@ -35,7 +36,7 @@ FROM (SELECT DISTINCT row FROM ({rows})) AS n JOIN b ON b.rowid = n.row"""
 
 #: The best prior q of each order, scope and target, ties settled.
 BEST = f"""
-SELECT r.o, r.elsewhere, r.target, r.rank, coalesce(t.q, r.rank % {_ROW}) AS q
+SELECT r.o, r.elsewhere, r.target, r.rank, r.barred, coalesce(t.q, r.rank % {_ROW}) AS q
 FROM rough AS r LEFT JOIN (
   SELECT o, elsewhere, target, arg_min(tie.q, place.place) AS q FROM tie JOIN place ON place.row = tie.q GROUP BY ALL
 ) AS t ON t.o = r.o AND t.elsewhere = r.elsewhere AND t.target = r.target"""
@@ -91,7 +92,7 @@ WITH by_parts AS (
   JOIN b AS p ON p.rowid = s.prior.q
   JOIN b AS w ON w.rowid = s.why.q
   JOIN d_rule AS r ON r.slot = b.slot + (s.prior.target - b.test) * {stride(book)}
-  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, why_slot, "w.flag", "b.age")}
+  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, why_slot, "w.flag", "coalesce(b.encounter = w.encounter, false)", "b.age")}
 )
 SELECT o, id, elsewhere, CAST(verdict AS TINYINT) AS verdict,
        CAST(CASE WHEN cut THEN 5 WHEN verdict = 4 THEN 6 WHEN verdict < 2 THEN verdict
@@ -105,5 +106,13 @@ FROM named"""
 
 #: The verdicts with their chains.
 ANSWER = """
-SELECT judged.*, verdict = 4 AND lost.o IS NULL AS chain_avoidable
-FROM judged LEFT JOIN unchained AS lost ON lost.o = judged.o AND lost.elsewhere = judged.elsewhere"""
+SELECT judged.*, judged.verdict = 4 AND lost.o IS NULL AS chain_avoidable,
+       coalesce(again.verdict, judged.verdict) AS if_recognised
+FROM judged
+LEFT JOIN unchained AS lost ON lost.o = judged.o AND lost.elsewhere = judged.elsewhere
+LEFT JOIN rejudged AS again ON again.o = judged.o AND again.elsewhere = judged.elsewhere"""
+
+#: Orders whose verdict might be another were every laboratory recognised.
+BARRED = f"""
+SELECT o, elsewhere FROM direct WHERE barred AND rank < {4 * _VERDICT}
+UNION SELECT o, elsewhere FROM part WHERE barred"""

@@ -15,7 +15,7 @@ from dedup.rules.dictionary import write_dictionary
 from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
-from dedup.rules.recognition import LABORATORY
+from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
 from dedup.settings import Settings
 from dedup.warehouse import Run, Warehouse
@@ -98,7 +98,7 @@ def flags_of(
     con = warehouse.con
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     _register_words(con, book)
-    judge = open_judge(book, con.execute(LABORATORY).to_arrow_table(), by_level=by_level)
+    judge = open_judge(book, laboratories(con), by_level=by_level)
     for name in ("threads", "memory_limit"):
         judge.execute(f"SET {name} = '{_setting(con, name)}'")
     folder = None if warehouse.path is None else warehouse.path.parent
@@ -126,7 +126,7 @@ def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
 def _register_version(con: duckdb.DuckDBPyConnection) -> str:
     """Changes when a level, an ISO 15189 date or an alias does."""
     rows = con.execute(
-        "SELECT facility_id, lab_level, iso15189, level_from, level_to FROM facility WHERE registered ORDER BY ALL"
+        "SELECT facility_id, lab_level, iso15189, level_from, level_to, accredited_tests FROM facility WHERE registered ORDER BY ALL"
     ).fetchall()
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
@@ -193,7 +193,7 @@ SELECT o.facility_id, o.order_id, o.line_no,
             ELSE least(mine.match_probability, theirs.match_probability) END AS match_probability,
        coalesce(o.price_vnd, t.price_vnd, 0) AS price_vnd,
        CASE WHEN v.word = 'avoidable' THEN coalesce(o.price_vnd, t.price_vnd, 0) ELSE 0 END AS avoidable_vnd,
-       a.chain_avoidable
+       a.chain_avoidable, n.word AS verdict_if_recognised
 FROM answer AS a
 JOIN line AS o ON o.line_id = a.id
 JOIN line AS q ON q.line_id = a.prior
@@ -203,6 +203,7 @@ JOIN code_test AS ot ON ot.code_id = o.code_id
 JOIN code_test AS qt ON qt.code_id = q.code_id
 JOIN test AS t ON t.test_id = ot.test_id
 JOIN verdict_word AS v ON v.no = a.verdict
+JOIN verdict_word AS n ON n.no = a.if_recognised
 JOIN coverage_word AS c ON c.no = a.coverage
 JOIN reason_word AS why ON why.no = a.reason
 JOIN rule_word AS r ON r.no = a.rule

@@ -10,18 +10,22 @@ The steps, each one named table, in the order in which they run:
     part_unit, part   the same for the components of panels that no prior makes avoidable directly
     whole         the panel judged by its components
     judged        the stronger of the two for each order and scope, and its evidence
-    chain         what is still avoidable when the avoided orders are left out
+    unchained     avoidable orders that are not when the avoided ones are left out
+    rejudged      the verdicts that would be others were every laboratory recognised
 
 A *target* is what has to be covered: the test ordered or, for a panel judged by components, one of those.
 """
 
 from __future__ import annotations
 
+import contextlib
+
 import duckdb
-import pyarrow as pa
 
 from dedup.rules import covering, evidence
 from dedup.rules.chains import add_chains
+from dedup.rules.making import make
+from dedup.rules.recognition import Laboratories
 from dedup.rules.resolving import RuleBook
 
 __all__ = ["COVERAGES", "FACT_COLUMNS", "REASONS", "VERDICTS", "judge_bucket", "open_judge"]
@@ -42,6 +46,7 @@ FACT_COLUMNS = {
     "setting": "TINYINT",
     "reason": "TINYINT",  # order reason; 0 none
     "age": "INTEGER",  # days at the order; NULL unknown
+    "encounter": "BIGINT",  # the same number: the same stay or visit; NULL unknown
     "order_id": "VARCHAR",  # read only to tell equals apart
     "line_no": "INTEGER",
 }
@@ -53,19 +58,21 @@ REASONS = ("no_result_yet", "lab_not_recognised", "order_reason", "exemption", "
            "valid_result")  # fmt: skip
 
 
-def open_judge(book: RuleBook, laboratory: pa.Table, *, by_level: bool) -> duckdb.DuckDBPyConnection:
+def open_judge(book: RuleBook, laboratories: Laboratories, *, by_level: bool) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that holds the rule book, ready to judge buckets one after the other.
 
-    ``laboratory`` is the answer to recognition.LABORATORY; it counts only ``by_level``.
+    ``laboratories`` count only ``by_level``.
     """
     con = duckdb.connect()
-    con.execute("SET enable_progress_bar = false")
+    with contextlib.suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar to switch off
+        con.execute("SET enable_progress_bar = false")
     con.execute("SET preserve_insertion_order = false")
-    tables = book.tables | {"d_laboratory": laboratory, "d_policy": pa.table({"by_level": [by_level]})}
+    tables = book.tables | {"d_laboratory": laboratories.levels, "d_accredited": laboratories.accredited}
     for name, table in tables.items():
         con.register("incoming", table)
         con.execute(f"CREATE TABLE {name} AS FROM incoming")
         con.unregister("incoming")
+    con.execute("CREATE TABLE d_policy AS SELECT ? AS by_level", [by_level])
     return con
 
 
@@ -73,28 +80,42 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     """Judge the lines of ``source`` (a table or view with FACT_COLUMNS); every person in it must be whole.
 
     Returns the name of a table with one row for each order line and scope that has a covering prior:
-    ``o, id, elsewhere, verdict, reason, exemption, rule, coverage, q, prior, collected, valid, chain_avoidable``.
-    It stands until the next call. Verdict, reason and coverage index the tuples above; rule and exemption the rows
-    of the rule book (-1: none); o and q are row numbers in the bucket, id and prior the lines'; times in seconds.
+    ``o, id, elsewhere, verdict, reason, exemption, rule, coverage, q, prior, collected, valid, chain_avoidable,
+    if_recognised``. It stands until the next call. Verdict, reason and coverage index the tuples above; rule and
+    exemption the rows of the rule book (-1: none); o and q are row numbers in the bucket, id and prior the lines';
+    times in seconds. ``if_recognised`` is the verdict were every laboratory recognised.
     """
-    def step(name: str, sql: str) -> None:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
-
-    step("line_key", covering.keys(book, source))
-    step("cross_key", covering.CROSS)
-    step("meeting", covering.MEETING)
-    step("b", covering.lines(book, source))
-    step("pair", covering.PAIR)
-    for name, pairs in (("direct", "pair"), ("part", covering.UNDECIDED)):
-        step("unit", covering.units(book, pairs, part=int(name == "part")))
-        step("rough", evidence.ROUGH)
-        step("tie", evidence.TIE)
-        step("place", evidence.places("SELECT q AS row FROM tie"))
-        step(name, evidence.BEST)
-    step("expiry", evidence.expiry(book))
-    step("place", evidence.places("SELECT q AS row FROM expiry WHERE contested"))
-    step("whole", evidence.WHOLE)
-    step("judged", evidence.judged(book))
+    make(con, "line_key", covering.keys(book, source))
+    make(con, "cross_key", covering.CROSS)
+    make(con, "meeting", covering.MEETING)
+    make(con, "b", covering.lines(book, source))
+    make(con, "pair", covering.PAIR)
+    _decide(con, book, "judged")
     add_chains(con, book)
-    step("answer", evidence.ANSWER)
+    _decide_again(con, book)
+    make(con, "answer", evidence.ANSWER)
     return "answer"
+
+
+def _decide(con: duckdb.DuckDBPyConnection, book: RuleBook, name: str) -> None:
+    """From pairs to one verdict for each order and scope."""
+    for best, pairs in (("direct", "pair"), ("part", covering.UNDECIDED)):
+        make(con, "unit", covering.units(book, pairs, part=int(best == "part")))
+        make(con, "rough", evidence.ROUGH)
+        make(con, "tie", evidence.TIE)
+        make(con, "place", evidence.places("SELECT q AS row FROM tie"))
+        make(con, best, evidence.BEST)
+    make(con, "expiry", evidence.expiry(book))
+    make(con, "place", evidence.places("SELECT q AS row FROM expiry WHERE contested"))
+    make(con, "whole", evidence.WHOLE)
+    make(con, name, evidence.judged(book))
+
+
+def _decide_again(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
+    """Decide once more, as if every laboratory were recognised, where that may make a difference."""
+    make(con, "barred", evidence.BARRED)
+    make(con, "pair", "SELECT pair.* FROM pair SEMI JOIN barred AS x ON x.o = pair.o AND x.elsewhere = pair.elsewhere")
+    by_level = con.execute("FROM d_policy").fetchall()[0][0]
+    con.execute("UPDATE d_policy SET by_level = false")
+    _decide(con, book, "rejudged")
+    con.execute("UPDATE d_policy SET by_level = ?", [by_level])

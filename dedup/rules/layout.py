@@ -1,7 +1,7 @@
 """What the files of a rule catalogue look like: their columns, what a cell may hold, what identifies a row.
 
-The columns are the contract's. ``specimens.csv`` is an addition: how hospitals write a specimen, and which
-catalogue specimen is meant.
+The columns are the contract's. Two additions: ``specimens.csv``, how hospitals write a specimen and which catalogue
+specimen is meant; and ``same_encounter`` in ``exemptions.csv``, which tells a series within one stay from a repeat.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ FILES: dict[str, File] = {
                 "prior_flag": PRIOR_FLAGS,
                 "max_age_days": "days",
                 "order_reason": ORDER_REASONS,
+                "same_encounter": "boolean",  # an addition: true asks for a prior of the same stay or visit
                 "profile": "text",
                 "valid_from": "date",
                 "valid_to": "date",

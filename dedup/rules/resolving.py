@@ -44,8 +44,8 @@ class RuleBook:
     - ``d_cover(o_test, q_test)``: a line of ``q_test`` may cover one of ``o_test``, whole or in part.
     - ``d_target(o_test, q_test, target, part, specimen)``: what it covers: the test itself, or (part) a component.
     - ``d_panel(test, required)``: panels and how many components they require.
-    - ``d_exempt(cell, justified, review)``: exemption rows by cell = (slot × 3 + prior flag) × ages + age band;
-      -1 for none.
+    - ``d_exempt(cell, justified, review)``: exemption rows by cell = ((slot × 3 + prior flag) × 2 + same encounter) ×
+      ages + age band; -1 for none.
 
     ``starts`` are the first days of the periods (days since DAY_ZERO) between two changes of any rule; ``ages`` the
     upper bounds of the age bands in days, above which lies one more, open band (also for an unknown age).
@@ -209,17 +209,18 @@ def _panel_table(catalogue: Catalogue, number: dict[str, int]) -> pa.Table:
 
 
 def _exempt_table(tests: list[Row], rows: list[Row], starts: list[int], ages: tuple[int, ...]) -> pa.Table:
-    shape = (len(tests), SETTING_SLOTS, len(starts), len(PRIOR_FLAGS), len(ages) + 1)
+    shape = (len(tests), SETTING_SLOTS, len(starts), len(PRIOR_FLAGS), 2, len(ages) + 1)
     grids = {verdict: np.full(shape, -1, dtype=np.int32) for verdict in ("justified", "review")}
     for at in reversed(range(len(rows))):  # the smallest rule_id is written last and stays
         row = rows[at]
         if row["order_reason"] is not None:
             continue  # an order reason on the line already makes it justified, with that reason
         flags = slice(PRIOR_FLAGS.index(row["prior_flag"]), None)
+        encounters = slice(1, 2) if row["same_encounter"] else slice(0, 2)
         bands = slice(0, len(ages) + 1 if row["max_age_days"] is None else ages.index(row["max_age_days"]) + 1)
         for test in _exempted(row, tests):
             for setting in _settings(row):
-                grids[row["verdict"]][test, setting, _span(row, starts), flags, bands] = at
+                grids[row["verdict"]][test, setting, _span(row, starts), flags, encounters, bands] = at
     justified, review = grids["justified"].ravel(), grids["review"].ravel()
     cells = np.flatnonzero((justified >= 0) | (review >= 0))
     return _columns(cell=cells, justified=justified[cells], review=review[cells])

@@ -18,8 +18,9 @@ from dedup.rules import covering
 from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.flagging import recognition_policy, resolve_profile
 from dedup.rules.judging import VERDICTS, judge_bucket, open_judge
+from dedup.rules.making import make
 from dedup.rules.reading import Catalogue, read_catalogue
-from dedup.rules.recognition import LABORATORY
+from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import DAY_ZERO, SETTING_SLOTS, RuleBook
 from dedup.schema import SETTINGS
 from dedup.settings import Settings
@@ -165,15 +166,16 @@ def _verdicts(
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     lines = con.execute(fact("wanted")).to_arrow_table()
     by_level = recognition_policy(con, settings) == "level"
-    judge = open_judge(book, con.execute(LABORATORY).to_arrow_table(), by_level=by_level)
+    judge = open_judge(book, laboratories(con), by_level=by_level)
     with judge:
         judge.register("lines", lines)
         judge_bucket(judge, book, "lines")
+        make(judge, "met", covering.PAIR)
         rows = [
             row
             for part in (0, 1)
             for row in judge.execute(
-                f"SELECT prior.id, u.target, u.rank FROM ({covering.units(book, 'pair', part=part)}) AS u "
+                f"SELECT prior.id, u.target, u.rank FROM ({covering.units(book, 'met', part=part)}) AS u "
                 "JOIN b AS o ON o.rowid = u.o JOIN b AS prior ON prior.rowid = u.q WHERE o.id = ?",
                 [line_id],
             ).fetchall()

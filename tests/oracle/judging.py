@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import functools
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Line:
     order_reason: str | None = None
     birth_date: dt.date | None = None
     price: Decimal | None = None
+    encounter_id: str | None = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -123,10 +125,11 @@ def still_valid(rule: Row, o: Line, q: Line) -> bool:
     return True
 
 
-def level_and_iso(world: World, facility: str, day: dt.date) -> tuple[int, bool]:
+def level_and_iso(world: World, facility: str, day: dt.date, test: str | None) -> tuple[int, bool]:
     for row in world.facilities:
         if row["facility_id"] == facility and within(day, row["level_from"], row["level_to"]):
-            return (row["lab_level"] or 0, bool(row["iso15189"]))
+            scope = row.get("accredited_tests")
+            return (row["lab_level"] or 0, bool(row["iso15189"]) and (scope is None or test in scope))
     return (0, False)
 
 
@@ -134,8 +137,8 @@ def recognised(world: World, o: Line, q: Line) -> bool:
     if not world.by_level or q.laboratory == o.facility_id:
         return True
     day = o.ordered_at.date()
-    mine, _ = level_and_iso(world, o.facility_id, day)
-    theirs, iso = level_and_iso(world, q.laboratory, day)
+    mine, _ = level_and_iso(world, o.facility_id, day, None)
+    theirs, iso = level_and_iso(world, q.laboratory, day, q.test_id)
     return iso or (theirs >= 1 and theirs >= mine)
 
 
@@ -154,6 +157,10 @@ def exemption(world: World, verdict: str, target: str, o: Line, q: Line) -> Row 
             and row["class"] in (None, test["class"])
             and row["setting"] in (None, o.setting)
             and row["order_reason"] in (None, o.order_reason)
+            and (
+                not row.get("same_encounter")
+                or (o.encounter_id is not None and (o.facility_id, o.encounter_id) == (q.facility_id, q.encounter_id))
+            )
             and (row["prior_flag"] is None or (critical if row["prior_flag"] == "critical" else abnormal))
             and (
                 row["max_age_days"] is None
@@ -275,6 +282,8 @@ def flags_of_person(world: World, scope: str, lines: list[Line]) -> list[Row]:
         chain = found.verdict == "avoidable" and again is not None and again.verdict == "avoidable"
         if chain:
             gone.add(o.key)
+        open_world = dataclasses.replace(world, by_level=False)
+        recognised_all = judge(open_world, o, scope, lines)
         price = o.price if o.price is not None else world.test[o.test_id].get("price_vnd") or Decimal(0)
         out.append({
             "facility_id": o.facility_id, "order_id": o.order_id, "line_no": o.line_no, "scope": scope,
@@ -284,6 +293,7 @@ def flags_of_person(world: World, scope: str, lines: list[Line]) -> list[Row]:
             "prior_collected_at": found.prior.collection, "prior_resulted_at": found.prior.resulted_at,
             "valid_until": None if found.expires[0] else found.expires[1],
             "rule_id": found.rule["rule_id"], "coverage": found.coverage, "chain_avoidable": chain,
+            "verdict_if_recognised": recognised_all.verdict if recognised_all else None,
             "price_vnd": price, "avoidable_vnd": price if found.verdict == "avoidable" else Decimal(0),
         })  # fmt: skip
     return out

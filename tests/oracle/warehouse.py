@@ -17,14 +17,14 @@ from .judging import World
 
 COMPARED = ("facility_id", "order_id", "line_no", "scope", "verdict", "reason", "test_id", "prior_facility_id",
             "prior_order_id", "prior_line_no", "prior_test_id", "prior_collected_at", "prior_resulted_at",
-            "valid_until", "rule_id", "coverage", "chain_avoidable", "price_vnd", "avoidable_vnd")  # fmt: skip
+            "valid_until", "rule_id", "coverage", "chain_avoidable", "price_vnd", "avoidable_vnd", "verdict_if_recognised")  # fmt: skip
 
 COLUMNS = {
     "tests": "test_id name_vi name_en discipline specimen loinc class price_vnd source",
     "codes": "code_system code test_id method facility_id source",
     "panels": "test_id component_id required",
     "validity": "profile test_id setting valid_hours condition valid_from valid_to rule_id source note",
-    "exemptions": "reason verdict test_id discipline class setting prior_flag max_age_days order_reason profile "
+    "exemptions": "reason verdict test_id discipline class setting prior_flag max_age_days order_reason same_encounter profile "
     "valid_from valid_to rule_id source note",
 }
 
@@ -70,7 +70,7 @@ def fill(warehouse: Warehouse, world: World) -> None:
             "specimen": x.specimen, "performing_facility_id": x.laboratory, "ordered_at": x.ordered_at,
             "collected_at": x.collected_at, "resulted_at": x.resulted_at, "status": x.status,
             "abnormal_flag": x.abnormal_flag, "setting": x.setting, "order_reason": x.order_reason,
-            "price_vnd": x.price, "delivery_no": 1,
+            "price_vnd": x.price, "delivery_no": 1, "encounter_id": x.encounter_id,
         }
         for at, x in enumerate(world.lines, 1)
     ]  # fmt: skip
@@ -80,9 +80,10 @@ def fill(warehouse: Warehouse, world: World) -> None:
         con.unregister("incoming")
     for row in world.facilities:
         con.execute(
-            "INSERT INTO facility (facility_id, lab_level, iso15189, level_from, level_to, registered)"
-            " VALUES (?, ?, ?, ?, ?, true)",
-            [row["facility_id"], row["lab_level"], row["iso15189"], row["level_from"], row["level_to"]])  # fmt: skip
+            "INSERT INTO facility (facility_id, lab_level, iso15189, level_from, level_to, accredited_tests, registered)"
+            " VALUES (?, ?, ?, ?, ?, ?, true)",
+            [*(row[name] for name in ("facility_id", "lab_level", "iso15189", "level_from", "level_to")),
+             row.get("accredited_tests")])  # fmt: skip
 
 
 def flags_from_sql(world: World) -> list[dict[str, Any]]:

@@ -87,6 +87,7 @@ def exemptions(draw: st.DrawFn) -> list[Row]:
             "prior_flag": some("abnormal", "critical"),
             "max_age_days": some(28, 400),
             "order_reason": some("other"),
+            "same_encounter": some(True, False),
             "profile": some("p", "q"),
             "rule_id": f"e{at}",
             **draw(span()),
@@ -101,12 +102,13 @@ def facilities(draw: st.DrawFn) -> list[Row]:
     rows = []
     for name in draw(st.lists(st.sampled_from("ABC"), unique=True)):
         level, iso = draw(st.sampled_from([None, 0, 1, 2, 3])), draw(st.booleans())
+        scope = draw(st.sampled_from([None, None, ["a", "p1"]]))
         if draw(st.booleans()):
             always = {"level_from": None, "level_to": None}
-            rows.append({"facility_id": name, "lab_level": level, "iso15189": iso, **always})
+            rows.append({"facility_id": name, "lab_level": level, "iso15189": iso, "accredited_tests": scope, **always})
             continue
         rows += [
-            {"facility_id": name, "lab_level": level, "iso15189": iso, "level_from": None,
+            {"facility_id": name, "lab_level": level, "iso15189": iso, "accredited_tests": scope, "level_from": None,
              "level_to": dt.date(2026, 3, 1)},
             {"facility_id": name, "lab_level": 2, "iso15189": False, "level_from": dt.date(2026, 3, 3),
              "level_to": None},
@@ -122,7 +124,7 @@ def line(draw: st.DrawFn, at: int, persons: int) -> Line:
     return Line(
         facility_id=draw(st.sampled_from("ABC")),
         order_id=draw(st.sampled_from(["1", "2", "10", "é", "Z"])) + str(at if draw(st.booleans()) else at // 2),
-        line_no=at,
+        line_no=at + 1,
         person=draw(st.integers(1, persons)),
         test_id=draw(st.sampled_from([*SINGLES, *PANELS, "a", "p1", None])),
         ordered_at=ordered,
@@ -135,6 +137,7 @@ def line(draw: st.DrawFn, at: int, persons: int) -> Line:
         setting=draw(st.sampled_from(["unknown", "unknown", "unknown", "icu"])),
         order_reason=draw(st.sampled_from([None] * 6 + ["other"])),
         birth_date=draw(st.sampled_from([None, dt.date(2026, 2, 10), dt.date(2020, 1, 1)])),
+        encounter_id=draw(st.sampled_from([None, "s1", "s1", "s2"])),
         price=draw(st.sampled_from([None, None, Decimal(500)])),
     )
 
