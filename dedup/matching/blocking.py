@@ -118,7 +118,9 @@ def _pairs(
     con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int, *, settled: bool
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[int, int]]:
     """Pairs of one rule, packed, and what was over the cap. ``source`` has variant_no, settled, key."""
-    touched = f"SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)" if last >= 0 else ""
+    touched = (
+        f"SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)" if last >= 0 else ""
+    )
     con.execute(f"""
       CREATE OR REPLACE TEMP TABLE block AS
       SELECT key, count(*) AS members, count(*) FILTER (NOT settled) AS unsettled FROM {source} AS old {touched}

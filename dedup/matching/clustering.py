@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from dedup.matching.comparing import Positions
 
-__all__ = ["BOUND", "FORBIDDEN", "Edges", "cluster"]
+__all__ = ["BOUND", "FORBIDDEN", "MISTYPED", "Edges", "cluster"]
 
 #: Bits by which the best of two conflicting partners must lead; below it nobody can tell whose record it is.
 MARGIN_BITS = 3.0
@@ -25,6 +25,8 @@ _LARGEST_SCORED = 200
 _MOST_BITS = 20.0
 #: What counts for a pair that may never be one person.
 FORBIDDEN = -1000.0
+#: The same where one trusted id may be a typing error of the other: never joined, yet no rivals for a third.
+MISTYPED = -500.0
 #: What counts for a pair that a human joined: nothing can part it.
 BOUND = 1000.0
 
@@ -118,8 +120,8 @@ def _matrices(
 def _agglomerate(matrix: Positions, known: Positions) -> Positions:
     """The smallest member of each member's group, joining along edges from the strongest to the weakest."""
     n = len(matrix)
-    forbidden = matrix <= FORBIDDEN
-    usable = known & ~_ambiguous(matrix, known, forbidden)
+    forbidden = matrix <= MISTYPED
+    usable = known & ~_ambiguous(matrix, known, matrix <= FORBIDDEN)
     i, j = np.nonzero(np.triu(usable, 1))
     order = np.lexsort((j, i, -matrix[i, j]))
     group = np.arange(n)

@@ -6,9 +6,12 @@ pairs of different values reach rapidfuzz.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from dedup.matching.names import skeleton
 
 if TYPE_CHECKING:
     from dedup.matching.variants import Coded, Variants
@@ -21,7 +24,9 @@ Positions: TypeAlias = "np.ndarray[Any, Any]"
 
 #: field → its levels; the first one is "says nothing".
 FIELDS: dict[str, tuple[str, ...]] = {
-    "given_name": ("missing", "equal", "equal_marks_differ", "sounds_alike", "similar", "swapped", "differs"),
+    "given_name": (
+        "missing", "equal", "equal_marks_differ", "sounds_alike", "similar", "typed_wrong", "swapped", "differs",
+    ),
     "middle_name": ("missing", "equal", "one_missing", "overlaps", "similar", "differs"),
     "family_name": ("missing", "equal", "similar", "differs"),
     "given_rarity": ("says_nothing", "common", "uncommon", "rare", "very_rare", "unheard_of"),
@@ -34,12 +39,16 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "sex": ("missing", "equal", "differs"),
     "phone": ("missing", "equal", "one_digit_differs", "differs"),
     "insurance": ("missing", "equal", "one_digit_differs", "differs"),
-    "id": ("missing", "equal", "one_digit_differs", "differs", "conflicts"),
+    "id": ("missing", "equal", "one_digit_differs", "differs", "conflicts", "conflicts_by_one_digit"),
     "place": ("missing", "ward_equal", "province_equal", "province_differs"),
 }  # fmt: skip
 
 #: A birth year this much apart is another generation (the youngest mothers of the civil register are about 14).
 GENERATION = 14
+
+
+#: The rarity level of a name part next to nobody has.
+UNHEARD = len(FIELDS["given_rarity"]) - 1
 
 
 def level(field: str, name: str) -> int:
@@ -49,7 +58,7 @@ def level(field: str, name: str) -> int:
 
 def compare(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions]) -> dict[str, Levels]:
     """Levels of every pair (v[a], v[b]); ``rarity`` gives per name part the rarity level of each variant."""
-    given, middle, family = _names(v, a, b)
+    given, middle, family = _names(v, a, b, rarity["given"])
     same = {
         "given": np.isin(given, [level("given_name", n) for n in ("equal", "equal_marks_differ", "swapped")]),
         "middle": middle == level("middle_name", "equal"),
@@ -74,28 +83,31 @@ def _choose(*cases: tuple[Flags, int], otherwise: int) -> Levels:
     return np.select([case for case, _ in cases], [number for _, number in cases], otherwise).astype(np.uint8)
 
 
-def _names(v: Variants, a: Positions, b: Positions) -> tuple[Levels, Levels, Levels]:
-    given, middle, family = (v.text[f"{part}_name"].codes for part in ("given", "middle", "family"))
-    unknown = (given[a] < 0) | (given[b] < 0) | v.newborn[a] | v.newborn[b]
-    alike, sounding = _alike(v.text["given_name"], a, b)
-    swapped = ~unknown & (given[a] != given[b]) & _same_tokens(v.text["name"], a, b)
-    marked = v.text["marked"].codes
-    marks_differ = (marked[a] >= 0) & (marked[b] >= 0) & (marked[a] != marked[b]) & _given_marks_differ(v, a, b)
+def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[Levels, Levels, Levels]:
+    """Levels of given, middle and family name. Of names in another order only the given name speaks, as swapped."""
+    given, middle, family, name = (v.text[part].codes for part in ("given_name", "middle_name", "family_name", "name"))
+    unknown = (name[a] < 0) | (name[b] < 0) | v.newborn[a] | v.newborn[b]
+    other = ~unknown & (name[a] != name[b])
+    swapped, cut = _tokens_compared(v.text["name"], a, b, other)
+    swapped &= given[a] != given[b]
+    alike, sounding = _alike(v.text["given_name"], a, b, other & ~swapped)
+    heard = (rarity[a] < UNHEARD) & (rarity[b] < UNHEARD)
+    marks_differ = _given_marks_differ(v, a, b, ~unknown & (given[a] == given[b]))
     given_level = _choose(
-        (unknown, 0), (swapped, 5), ((given[a] == given[b]) & marks_differ, 2), (given[a] == given[b], 1),
-        (sounding, 3), (alike, 4), otherwise=6,
+        (unknown, 0), (swapped, 6), ((given[a] < 0) | (given[b] < 0), 0), (marks_differ, 2), (given[a] == given[b], 1),
+        ((alike | sounding) & ~heard, 5), (sounding, 3), (alike | cut, 4), otherwise=7,
     )  # fmt: skip
-    cut = ~swapped & _one_within_other(v.text["name"], a, b)
-    given_level = np.where(cut & (given_level == 6), 4, given_level).astype(np.uint8)
-    near, _ = _alike(v.text["middle_name"], a, b)
+    says_nothing = unknown | swapped
+    near, _ = _alike(v.text["middle_name"], a, b, ~says_nothing)
+    shared = _share_token(v.text["middle_name"], a, b, ~says_nothing)
     middle_level = _choose(
-        (unknown | swapped | ((middle[a] < 0) & (middle[b] < 0)), 0), (middle[a] == middle[b], 1),
-        ((middle[a] < 0) | (middle[b] < 0), 2), (_share_token(v.text["middle_name"], a, b), 3), (near, 4), otherwise=5,
+        (says_nothing | ((middle[a] < 0) & (middle[b] < 0)), 0), (middle[a] == middle[b], 1),
+        ((middle[a] < 0) | (middle[b] < 0), 2), (shared, 3), (near, 4), otherwise=5,
     )  # fmt: skip
-    close, heard = _alike(v.text["family_name"], a, b)
+    close, heard_alike = _alike(v.text["family_name"], a, b, ~says_nothing)
     family_level = _choose(
-        (unknown | swapped | (family[a] < 0) | (family[b] < 0), 0), (family[a] == family[b], 1),
-        (close | heard, 2), otherwise=3,
+        (says_nothing | (family[a] < 0) | (family[b] < 0), 0), (family[a] == family[b], 1),
+        (close | heard_alike, 2), otherwise=3,
     )  # fmt: skip
     return given_level, middle_level, family_level
 
@@ -124,13 +136,13 @@ def _number(column: Coded, a: Positions, b: Positions) -> Levels:
     codes = column.codes
     ca, cb = codes[a], codes[b]
     missing, equal = (ca < 0) | (cb < 0), ca == cb
-    near = _distance_one(column, ca, cb, ~missing & ~equal)
+    near = _distance_one(column, a, b, ~missing)
     return _choose((missing, 0), (equal, 1), (near, 2), otherwise=3)
 
 
 def _insurance(column: Coded, a: Positions, b: Positions) -> Levels:
     found = _number(column, a, b)
-    found[(found >= 2) & _share_token(column, a, b)] = 1
+    found[(found >= 2) & _share_token(column, a, b, found >= 2)] = 1
     return found
 
 
@@ -153,91 +165,74 @@ def _place(v: Variants, a: Positions, b: Positions) -> Levels:
     )  # fmt: skip
 
 
-def _distinct(ca: Positions, cb: Positions, where: Flags) -> tuple[Positions, Positions, Positions]:
-    """The distinct (smaller, larger) code pairs where ``where``, and for each of those rows its pair."""
+def _differing(
+    column: Coded, a: Positions, b: Positions, among: Flags
+) -> tuple[Flags, Positions, list[Any], list[Any]]:
+    """Where both have a value and these differ; the distinct pairs of values there, and which one each row has."""
+    ca, cb = column.codes[a], column.codes[b]
+    where = among & (ca >= 0) & (cb >= 0) & (ca != cb)
     low, high = np.minimum(ca[where], cb[where]), np.maximum(ca[where], cb[where])
     packed, back = np.unique((low.astype(np.int64) << 32) | high, return_inverse=True)
-    return (packed >> 32).astype(np.int64), packed & 0xFFFFFFFF, back
+    left = column.values.take(packed >> 32).to_pylist()
+    right = column.values.take(packed & 0xFFFFFFFF).to_pylist()
+    return where, back, left, right
 
 
 def _spread(where: Flags, back: Positions, found: Flags) -> Flags:
+    """An answer for each distinct pair → for each row."""
     result = np.zeros(len(where), dtype=np.bool_)
     result[where] = found[back]
     return result
 
 
-def _distance_one(column: Coded, ca: Positions, cb: Positions, where: Flags) -> Flags:
-    """One digit replaced, or two neighbours swapped."""
+def _at_most_one(left: list[str], right: list[str]) -> Flags:
+    """One character replaced, left out, added, or two neighbours swapped."""
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import cpdist
 
-    if not where.any():
-        return where.copy()
-    low, high, back = _distinct(ca, cb, where)
-    values = column.values.to_pylist()
-    left, right = [values[i] for i in low], [values[i] for i in high]
-    return _spread(where, back, cpdist(left, right, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8) <= 1)
+    if not left:
+        return np.zeros(0, dtype=np.bool_)
+    distance = cpdist(left, right, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
+    return np.asarray(distance <= 1)
 
 
-def _alike(column: Coded, a: Positions, b: Positions) -> tuple[Flags, Flags]:
+def _distance_one(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
+    where, back, left, right = _differing(column, a, b, among)
+    return _spread(where, back, _at_most_one(left, right))
+
+
+def _alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags]:
     """Where two different name parts are one typing error apart, and where they sound alike."""
-    from rapidfuzz.distance import OSA
-    from rapidfuzz.process import cpdist
+    where, back, left, right = _differing(column, a, b, among)
+    pairs = list(zip(left, right, strict=True))
+    long = _flags(min(len(x), len(y)) > 2 for x, y in pairs)
+    heard = _flags(skeleton(x) == skeleton(y) for x, y in pairs)
+    return _spread(where, back, long & _at_most_one(left, right)), _spread(where, back, heard)
 
-    from dedup.matching.names import skeleton
 
-    ca, cb = column.codes[a], column.codes[b]
-    where = (ca >= 0) & (cb >= 0) & (ca != cb)
-    if not where.any():
-        return where.copy(), where.copy()
-    low, high, back = _distinct(ca, cb, where)
-    values = column.values.to_pylist()
-    left, right = [values[i] for i in low], [values[i] for i in high]
-    sounds = {code: skeleton(values[code]) for code in np.union1d(low, high).tolist()}
-    heard = np.fromiter(
-        (sounds[i] == sounds[j] for i, j in zip(low.tolist(), high.tolist(), strict=True)), np.bool_, len(low)
+def _share_token(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
+    where, back, left, right = _differing(column, a, b, among)
+    pairs = zip(left, right, strict=True)
+    return _spread(where, back, _flags(not set(x.split()).isdisjoint(y.split()) for x, y in pairs))
+
+
+def _tokens_compared(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags]:
+    """Where two names hold the same words in another order, and where one holds all words of the other and more."""
+    where, back, left, right = _differing(column, a, b, among)
+    words = [(x.split(), y.split()) for x, y in zip(left, right, strict=True)]
+    same = _flags(len(x) == len(y) and sorted(x) == sorted(y) for x, y in words)
+    cut = _flags(
+        len(x) != len(y) and min(len(x), len(y)) > 1 and (set(x) < set(y) or set(y) < set(x)) for x, y in words
     )
-    long = np.fromiter((min(len(x), len(y)) >= 3 for x, y in zip(left, right, strict=True)), np.bool_, len(low))
-    near = long & (cpdist(left, right, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8) <= 1)
-    return _spread(where, back, near), _spread(where, back, heard)
+    return _spread(where, back, same), _spread(where, back, cut)
 
 
-def _tokens(
-    column: Coded, a: Positions, b: Positions
-) -> tuple[Flags, Positions, list[tuple[frozenset[str], frozenset[str]]]]:
-    ca, cb = column.codes[a], column.codes[b]
-    where = (ca >= 0) & (cb >= 0) & (ca != cb)
-    low, high, back = _distinct(ca, cb, where)
-    values = column.values.to_pylist()
-    split = {code: frozenset(values[code].split()) for code in np.union1d(low, high).tolist()}
-    return where, back, [(split[i], split[j]) for i, j in zip(low.tolist(), high.tolist(), strict=True)]
+def _given_marks_differ(v: Variants, a: Positions, b: Positions, among: Flags) -> Flags:
+    """Where both given names are written with their diacritics and these differ."""
+    where, back, left, right = _differing(v.text["marked"], a, b, among)
+    pairs = zip(left, right, strict=True)
+    return _spread(where, back, _flags(x.rsplit(" ", 1)[-1] != y.rsplit(" ", 1)[-1] for x, y in pairs))
 
 
-def _share_token(column: Coded, a: Positions, b: Positions) -> Flags:
-    where, back, pairs = _tokens(column, a, b)
-    return _spread(where, back, np.fromiter((bool(x & y) for x, y in pairs), np.bool_, len(pairs)))
-
-
-def _same_tokens(column: Coded, a: Positions, b: Positions) -> Flags:
-    where, back, pairs = _tokens(column, a, b)
-    return _spread(where, back, np.fromiter((x == y for x, y in pairs), np.bool_, len(pairs)))
-
-
-def _one_within_other(column: Coded, a: Positions, b: Positions) -> Flags:
-    where, back, pairs = _tokens(column, a, b)
-    return _spread(
-        where, back, np.fromiter((min(len(x), len(y)) > 1 and (x < y or y < x) for x, y in pairs), np.bool_, len(pairs))
-    )
-
-
-def _given_marks_differ(v: Variants, a: Positions, b: Positions) -> Flags:
-    column = v.text["marked"]
-    ca, cb = column.codes[a], column.codes[b]
-    where = (ca >= 0) & (cb >= 0) & (ca != cb)
-    low, high, back = _distinct(ca, cb, where)
-    values = column.values.to_pylist()
-    last = {code: values[code].rsplit(" ", 1)[-1] for code in np.union1d(low, high).tolist()}
-    differ = np.fromiter(
-        (last[i] != last[j] for i, j in zip(low.tolist(), high.tolist(), strict=True)), np.bool_, len(low)
-    )
-    return _spread(where, back, differ)
+def _flags(answers: Iterable[bool]) -> Flags:
+    return np.fromiter(answers, dtype=np.bool_)

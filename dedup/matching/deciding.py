@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GUARDS", "HARD_GUARDS", "METHODS", "Decisions", "decide"]
 
+CONFLICTS = ("conflicts", "conflicts_by_one_digit")
+#: With so much evidence although the provinces differ, the name is too rare for a namesake of the same birth date.
+_RARE_NAME_BITS = 8.0
 #: From the surest to the least; a record's match_method is the surest of the edges that hold it.
 METHODS = ("national_id", "insurance_id", "fuzzy", "review", "none")
 #: What the two rules of certainty are held to be worth, in bits: the odds measured for pairs they join.
@@ -31,6 +34,7 @@ class Decisions:
     method: np.ndarray[Any, np.dtype[np.int8]]
     bits: np.ndarray[Any, np.dtype[np.float64]]
     guard: np.ndarray[Any, np.dtype[np.int8]]
+    mistyped: np.ndarray[Any, np.dtype[np.bool_]]  #: conflicting ids, but one digit apart
 
 
 def decide(
@@ -39,6 +43,7 @@ def decide(
     """Decide every pair (v[a], v[b])."""
     bits = card.score(levels)
     guard = _first_guard(v, a, b, levels, card.guards)
+    guard[(guard == list(GUARDS).index("namesakes")) & (bits >= _RARE_NAME_BITS)] = -1
     certain, insured = _same_id(v, a, b, levels), _same_insurance(v, a, b, levels)
     chance = probability(bits)
     free = guard < 0
@@ -50,7 +55,7 @@ def decide(
     ).astype(np.int8)  # fmt: skip
     for number, name in enumerate(("national_id", "insurance_id")):
         bits = np.where(method == number, np.maximum(bits, _CERTAIN_BITS[name]), bits)
-    return Decisions(method, bits, guard)
+    return Decisions(method, bits, guard, _is(levels, "id", "conflicts_by_one_digit"))
 
 
 def _is(levels: dict[str, Levels], field: str, *names: str) -> Flags:
@@ -81,13 +86,13 @@ def _same_insurance(v: Variants, a: Positions, b: Positions, levels: dict[str, L
         & named
         & born
         & ~_is(levels, "sex", "differs")
-        & ~_is(levels, "id", "conflicts")
+        & ~_is(levels, "id", *CONFLICTS)
     )
 
 
 #: Why a pair may never be joined without a human, however much else agrees; a model names those that hold in it.
 def _conflicting_ids(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    return _is(levels, "id", "conflicts")
+    return _is(levels, "id", *CONFLICTS)
 
 
 def _generations(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:

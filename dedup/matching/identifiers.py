@@ -24,7 +24,9 @@ def compact_sql(number: str) -> str:
     """
     clean = f"regexp_full_match({number}, '[0-9A-Z]+')"
     bare = f"CASE WHEN {clean} THEN {number} ELSE regexp_replace(upper({number}), '[^0-9A-Z]+', '', 'g') END"
-    return f"nullif(CASE WHEN regexp_full_match({bare}, '[0-9]{{10,11}}') THEN lpad({bare}, 12, '0') ELSE {bare} END, '')"
+    return (
+        f"nullif(CASE WHEN regexp_full_match({bare}, '[0-9]{{10,11}}') THEN lpad({bare}, 12, '0') ELSE {bare} END, '')"
+    )
 
 
 def id_type_sql(compact: str) -> str:

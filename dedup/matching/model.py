@@ -19,7 +19,7 @@ __all__ = ["Scorecard", "probability", "rarity_levels", "shipped"]
 
 _SHIPPED = Path(__file__).parent / "data" / "scorecard.json"
 #: Surprise in bits at which a name part counts as uncommon, rare, very rare, unheard of.
-_RARITY_BITS = (3.0, 6.0, 8.0, 11.0)
+_RARITY_BITS = (3.0, 6.0, 8.5, 13.0)
 #: The surprise of a name the frequencies do not hold.
 _UNHEARD_BITS = 16.0
 

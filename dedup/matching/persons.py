@@ -90,7 +90,8 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("DELETE FROM patient_record WHERE patient_record_id IN (SELECT patient_record_id FROM arrived)")
     columns = TABLES["patient_record"].columns
     values = ", ".join(
-        f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}" for name in columns
+        f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}"
+        for name in columns
     )
     con.execute(f"""
       INSERT INTO patient_record ({", ".join(columns)})

@@ -55,7 +55,8 @@ def place(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSet
 
     def pair_bits(a: Positions, b: Positions) -> Any:
         decided = scorer.decide(nodes.variant[a], nodes.variant[b])
-        bits = np.where(np.isin(decided.guard, _HARD), clustering.FORBIDDEN, decided.bits)
+        apart = np.where(decided.mistyped, clustering.MISTYPED, clustering.FORBIDDEN)
+        bits = np.where(np.isin(decided.guard, _HARD), apart, decided.bits)
         bits[_among(a, b, different)] = clustering.FORBIDDEN
         return bits
 
@@ -66,7 +67,9 @@ def place(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSet
 
 def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
     v = scorer.v
-    rows = con.execute("SELECT patient_record_id, variant_no FROM match_record SEMI JOIN component USING (variant_no)").fetchnumpy()
+    rows = con.execute(
+        "SELECT patient_record_id, variant_no FROM match_record SEMI JOIN component USING (variant_no)"
+    ).fetchnumpy()
     position = v.positions(rows["variant_no"])
     order = np.lexsort((rows["patient_record_id"], position))
     record, position = rows["patient_record_id"][order], position[order]

@@ -1,0 +1,223 @@
+"""Learning a scorecard: from pairs known to be one person or two to weights in bits.
+
+Fellegi–Sunter weights, log2(m/u) for each level, count correlated fields twice (who shares a phone shares a ward).
+So the weights are fitted together, by a logistic fit over the same levels: still one additive weight in bits for
+each, but such that the probabilities are calibrated on the pairs learnt from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dedup.matching import blocking
+from dedup.matching.comparing import FIELDS
+from dedup.matching.model import Scorecard
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from dedup.matching.comparing import Levels, Positions
+    from dedup.settings import MatchingSettings
+
+__all__ = ["Sample", "fit", "learn_from_ids", "name_frequencies", "sample"]
+
+#: Fewer known pairs of either kind teach nothing.
+_LEAST_PAIRS = 500
+#: How many pairs the starting weights count for, in each level.
+_PRIOR_PAIRS = 200.0
+#: What trusted ids cannot teach: they fit their record's sex and birth year, so two of one person never differ there.
+_UNTAUGHT = frozenset(
+    [("sex", level) for level in FIELDS["sex"]]
+    + [("birth_date", level) for level in ("year_typed_wrong", "near_years", "differs", "generation_apart")]
+)
+_ROUNDS = 60
+#: The share of persons' pairs whose numbers differ by mistake: where its estimate starts, and its limit.
+_SLIP, _MOST_SLIPS = 0.005, 0.05
+_FREQUENT = 1e-4
+_BATCH = 500_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Distinct comparison vectors with how often each was met on one person and on two."""
+
+    fields: tuple[str, ...]
+    vectors: np.ndarray[Any, np.dtype[np.uint8]]  #: vectors × fields
+    same: np.ndarray[Any, np.dtype[np.float64]]
+    different: np.ndarray[Any, np.dtype[np.float64]]
+
+
+def sample(levels: dict[str, Levels], fields: tuple[str, ...], same: Positions, weight: Positions) -> Sample:
+    """Count the vectors of known pairs; ``same`` says which are one person, ``weight`` how many each stands for."""
+    packed = np.zeros(len(same), dtype=np.int64)
+    for name in fields:
+        packed = packed * 16 + levels[name]
+    distinct, back = np.unique(packed, return_inverse=True)
+    vectors = np.empty((len(distinct), len(fields)), dtype=np.uint8)
+    for column in range(len(fields) - 1, -1, -1):
+        vectors[:, column] = distinct & 15
+        distinct = distinct >> 4
+    counts = [np.bincount(back, np.where(side, weight, 0.0), len(vectors)) for side in (same, ~same)]
+    return Sample(fields, vectors, counts[0], counts[1])
+
+
+def fit(known: Sample, card: Scorecard, kept: Collection[tuple[str, str]] = ()) -> Scorecard:
+    """A scorecard with the weights of ``known.fields`` learnt, but for the levels in ``kept``.
+
+    Those, and other fields, keep the weights of ``card``, which are also where learning starts and what a level
+    seldom met stays close to. The first level of a field says nothing and weighs 0. Newton's method on the
+    penalised likelihood; the same sample gives the same weights.
+    """
+    columns = [(name, number) for name in known.fields for number in range(1, len(FIELDS[name]))]
+    design = np.ones((len(known.vectors), len(columns) + 1))
+    for at, (name, number) in enumerate(columns, start=1):
+        design[:, at] = known.vectors[:, known.fields.index(name)] == number
+    total = known.same + known.different
+    same, slip = known.same, _SLIP
+    start = np.array([card.prior, *(card.weights[name][FIELDS[name][number]] for name, number in columns)]) * np.log(2)
+    strength = np.full(len(start), _PRIOR_PAIRS / 4)
+    strength[0] = 1e-6
+    for at, (name, number) in enumerate(columns, start=1):
+        if (name, FIELDS[name][number]) in kept:
+            strength[at] = 1e12
+    weights = start.copy()
+    for _ in range(_ROUNDS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -40, 40)))
+        # Two numbers on one person, one of them mistyped, look like two persons agreeing in everything: such pairs
+        # are counted as one person as far as the rest says so.
+        mislabelled = known.different * (slip * chance / (slip * chance + 1 - chance))
+        same = known.same + mislabelled
+        slip = min(max(float(mislabelled.sum() / max(same.sum(), 1.0)), 1e-5), _MOST_SLIPS)
+        slope = design.T @ (same - total * chance) - strength * (weights - start)
+        curve = (design * (total * chance * (1 - chance))[:, None]).T @ design + np.diag(strength)
+        step = np.linalg.solve(curve, slope)
+        weights = weights + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-6:
+            break
+    bits = np.round(weights / np.log(2), 4)
+    learnt = {name: {FIELDS[name][0]: 0.0} for name in known.fields}
+    for (name, number), value in zip(columns, bits[1:].tolist(), strict=True):
+        learnt[name][FIELDS[name][number]] = value
+    return replace(card, prior=float(bits[0]), weights=card.weights | learnt)
+
+
+def shifted(card: Scorecard, bits: Positions, share: float) -> Scorecard:
+    """The prior moved to pairs without labels, whose share of true pairs is not the ``share`` learnt from.
+
+    ``bits`` are the scores of such pairs; their own share is found by expectation and maximisation (Saerens,
+    Latinne, Decaestecker 2002).
+    """
+    odds = np.exp2(np.clip(bits, -60, 60))
+    other = share
+    for _ in range(200):
+        ratio = (other / share) / ((1 - other) / (1 - share))
+        found = float((odds * ratio / (1 + odds * ratio)).mean())
+        if abs(found - other) < 1e-7:
+            break
+        other = min(max(found, 1e-6), 1 - 1e-6)
+    move = np.log2((other / share) / ((1 - other) / (1 - share)))
+    return replace(card, prior=round(card.prior + float(move), 4))
+
+
+def learn_from_ids(
+    con: duckdb.DuckDBPyConnection, run_id: int, card: Scorecard, settings: MatchingSettings
+) -> tuple[Scorecard | None, str]:
+    """Learn all fields but the id itself from the warehouse's trusted CCCDs.
+
+    Pairs that meet in a block made without the id: one number is one person, two numbers are two persons; numbers
+    one digit apart may be a typing error and teach nothing. Returns None with the reason when there are too few.
+    """
+
+    named = replace(card, frequencies=name_frequencies(con))
+    known = _known(con, named, settings)
+    same, different = float(known.same.sum()), float(known.different.sum())
+    if min(same, different) < _LEAST_PAIRS:
+        return None, (
+            f"Nothing learnt: {same:.0f} pairs known to be one person and {different:.0f} known to be two, "
+            f"and at least {_LEAST_PAIRS} of each are needed."
+        )
+    learnt = fit(known, named, _UNTAUGHT)
+    learnt = shifted(learnt, _unlabelled(con, learnt, settings), same / (same + different))
+    learnt = replace(learnt, training={"same": int(same), "different": int(different), "run_id": run_id})
+    digest = hashlib.sha256(replace(learnt, version="").to_json().encode()).hexdigest()[:8]
+    return replace(learnt, version=f"learnt-{digest}"), (
+        f"Scorecard learnt-{digest} learnt from {same:.0f} pairs of one person and {different:.0f} of two."
+    )
+
+
+def _known(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Sample:
+    from dedup.matching.edges import Scorer
+    from dedup.matching.variants import read_variants
+
+    v = read_variants(con, "WHERE settled")
+    scorer = Scorer(v, card, settings)
+    a, b, weight = _known_pairs(con, v.positions, settings.block_cap)
+    fields = tuple(name for name in FIELDS if name != "id")
+    equal, conflicts = (FIELDS["id"].index(name) for name in ("equal", "conflicts"))
+    parts = [
+        sample({name: np.zeros(0, dtype=np.uint8) for name in fields}, fields, np.zeros(0, dtype=np.bool_), np.zeros(0))
+    ]
+    for start in range(0, len(a), _BATCH):
+        part = slice(start, start + _BATCH)
+        levels = scorer.levels(a[part], b[part])
+        usable = np.isin(levels["id"], (equal, conflicts))
+        taught = {name: column[usable] for name, column in levels.items()}
+        parts.append(sample(taught, fields, taught["id"] == equal, weight[part][usable]))
+    return joined(parts)
+
+
+def _unlabelled(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Positions:
+    """Scores of pairs whose ids say nothing, in the blocks of every tenth identity."""
+    from dedup.matching.edges import Scorer
+    from dedup.matching.variants import read_variants
+
+    blocks = blocking.find_pairs(con, -1, settings.block_cap)
+    some = blocks.a % 10 == 0
+    scorer = Scorer(read_variants(con), card, settings)
+    levels = scorer.levels(scorer.v.positions(blocks.a[some]), scorer.v.positions(blocks.b[some]))
+    return card.score(levels)[levels["id"] == 0]
+
+
+def joined(parts: list[Sample]) -> Sample:
+    """Several samples of the same fields as one."""
+    return Sample(
+        parts[0].fields, np.concatenate([p.vectors for p in parts]), np.concatenate([p.same for p in parts]),
+        np.concatenate([p.different for p in parts]),
+    )  # fmt: skip
+
+
+def _known_pairs(con: duckdb.DuckDBPyConnection, positions: Any, cap: int) -> tuple[Positions, Positions, Positions]:
+    """Pairs of positions and the pairs of records each stands for, with those inside one identity."""
+    blocks = blocking.find_settled_pairs(con, cap)
+    rows = con.execute("""
+      SELECT r.variant_no, count(*) AS records FROM match_record AS r SEMI JOIN
+        (FROM match_variant WHERE settled) AS v ON v.variant_no = r.variant_no GROUP BY r.variant_no""").fetchnumpy()
+    at = positions(rows["variant_no"])
+    records = np.zeros(len(at), dtype=np.float64)
+    records[at] = rows["records"]
+    several = np.flatnonzero(records > 1)
+    a, b = positions(blocks.a), positions(blocks.b)
+    inside = records[several] * (records[several] - 1) / 2
+    return np.append(a, several), np.append(b, several), np.append(records[a] * records[b], inside)
+
+
+def name_frequencies(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float]]:
+    """Share of persons with each family, middle and given name; identities with one trusted id count once."""
+    shares: dict[str, dict[str, float]] = {}
+    for part in ("family", "middle", "given"):
+        rows = con.execute(f"""
+          WITH person AS (
+            SELECT {part}_name AS name FROM match_variant WHERE NOT newborn AND name IS NOT NULL
+            QUALIFY row_number() OVER (
+              PARTITION BY CASE WHEN settled THEN id_number ELSE CAST(variant_no AS VARCHAR) END ORDER BY variant_id) = 1
+          ), total AS (SELECT count(*) AS persons FROM person),
+          token AS (SELECT unnest(string_split(name, ' ')) AS token FROM person WHERE name IS NOT NULL)
+          SELECT token, round(count(*) / any_value(persons), 6) AS share FROM token, total
+          GROUP BY token HAVING count(*) / any_value(persons) >= {_FREQUENT} ORDER BY token""").fetchall()
+        shares[part] = dict(rows)
+    return shares
