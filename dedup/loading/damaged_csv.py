@@ -116,8 +116,8 @@ def _fields(record: bytes, delimiter: str, width: int) -> tuple[list[str], str]:
         return [], "bad_encoding"
     try:
         rows = list(csv.reader([text], delimiter=delimiter, strict=True))
-    except csv.Error:
-        return [], "open_quote"
+    except csv.Error as error:
+        return [], "too_long" if "field larger" in str(error) else "open_quote"
     if len(rows) != 1 or len(rows[0]) != width:
         return [], "ragged_row"
     return rows[0], ""

@@ -128,7 +128,6 @@ _AMBIGUOUS = r"regexp_full_match(_price_vnd, '[1-9]\d{0,2}\.\d{3}')"
 
 _FLAGS = ", ".join(f"'{flag}'" for flag in ABNORMAL_FLAGS)
 
-# 'unknown' says nothing about a person, so it is stored like a blank.
 _SPECIAL = {
     "line_no": r"""CASE WHEN line_no IS NULL THEN 1
         WHEN regexp_full_match(line_no, '\d{1,9}') THEN nullif(CAST(line_no AS INTEGER), 0) END""",

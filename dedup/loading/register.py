@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup.errors import ConfigError, Problem
+from dedup.loading.renaming import rename_facilities
 from dedup.warehouse import Warehouse
 
 __all__ = ["is_register", "load_register"]
@@ -25,8 +26,13 @@ _COLUMNS = (
     "level_from",
     "level_to",
     "connected_since",
+    "accredited_tests",  # additions to the contract, all optional: the tests ISO 15189 is limited to, ``;`` between
+    "electronic_records",
+    "insurance_connected",
+    "electronic_payment",
     "alias_of",
 )
+_BOOLEANS = ("iso15189", "electronic_records", "insurance_connected", "electronic_payment")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": None}
 
 
@@ -50,7 +56,8 @@ def is_register(path: Path) -> bool:
 def load_register(warehouse: Warehouse, path: Path) -> int:
     """Replace the register by the CSV at ``path``; returns the number of facilities in it.
 
-    Facilities known only from the data stay, with ``registered`` false. Raises ConfigError with every problem found,
+    Facilities known only from the data stay, with ``registered`` false; what was stored under an old code moves to
+    today's. Raises ConfigError with every problem found,
     each with its line: wrong values, level periods that overlap, aliases that lead nowhere or in a circle.
     """
     rows, problems = _read(path)
@@ -66,13 +73,15 @@ def load_register(warehouse: Warehouse, path: Path) -> int:
             con.executemany("INSERT INTO facility_alias VALUES (?, ?)", sorted(aliases.items()))
         for row in own:
             con.execute(
-                "INSERT INTO facility VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, true)",
+                f"INSERT INTO facility ({', '.join(_COLUMNS[:-1])}, registered) "
+                f"VALUES ({'?, ' * len(_COLUMNS[:-1])} true)",
                 [row.facility_id, *(row.values[name] for name in _COLUMNS[1:-1])],
             )
         con.execute(
             "DELETE FROM facility WHERE NOT registered AND (facility_id IN (SELECT facility_id FROM facility "
             "WHERE registered) OR facility_id IN (SELECT alias FROM facility_alias))"
         )
+        rename_facilities(con)
     return len({row.facility_id for row in own})
 
 
@@ -83,12 +92,10 @@ def _read(path: Path) -> tuple[list[_Row], list[Problem]]:
         raise ConfigError([Problem(path, 1, f"cannot be read: {type(error).__name__}")]) from None
     reader = csv.reader(io.StringIO(text))
     header = [name.strip().lower() for name in next(reader, [])]
-    problems = [Problem(path, 1, f"unknown column {name!r}") for name in header if name not in _COLUMNS]
     if "facility_id" not in header:
-        problems.append(Problem(path, 1, "the column facility_id is missing"))
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError([Problem(path, 1, "the column facility_id is missing")])
     rows: list[_Row] = []
+    problems: list[Problem] = []
     for cells in reader:
         if not any(cell.strip() for cell in cells):
             continue
@@ -113,10 +120,13 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> tuple[_Row, list[Probl
         values["lab_level"] = int(level)
     elif level:
         wrong.append("lab_level is not a number from 0 to 5")
-    truth = cells.get("iso15189", "").lower()
-    if truth not in _TRUTH:
-        wrong.append("iso15189 is neither true nor false")
-    values["iso15189"] = _TRUTH.get(truth)
+    for name in _BOOLEANS:
+        truth = cells.get(name, "").lower()
+        if truth not in _TRUTH:
+            wrong.append(f"{name} is neither true nor false")
+        values[name] = _TRUTH.get(truth)
+    tests = [test.strip() for test in cells.get("accredited_tests", "").split(";") if test.strip()]
+    values["accredited_tests"] = tests or None
     for name in ("level_from", "level_to", "connected_since"):
         try:
             values[name] = datetime.date.fromisoformat(cells[name]) if cells.get(name) else None

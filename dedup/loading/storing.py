@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dedup.loading.keys import identity_id, patient_record_id
 from dedup.loading.versions import judge_encounters, judge_lines
 from dedup.schema import TABLES
 
@@ -13,21 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Wave", "store"]
 
-_IDENTITY = (
-    "national_id",
-    "insurance_id",
-    "full_name",
-    "birth_date",
-    "birth_precision",
-    "sex",
-    "phone",
-    "province",
-    "address",
-)
-
-# Rows that loaded so far: no problem, and nothing that may not be kept.
+# Rows without a problem that may be kept. 'unknown' says nothing about a person, so it is stored like a blank sex.
 _ACCEPTED = """(
-    SELECT l.rowid AS row_id, l.*, coalesce(f.facility_id, l.facility_id) AS own_facility_id,
+    SELECT l.rowid AS row_id, l.* REPLACE (nullif(l.sex, 'unknown') AS sex),
+           coalesce(f.facility_id, l.facility_id) AS own_facility_id,
            coalesce(p.facility_id, l.performed_by, own_facility_id) AS performing_facility_id
     FROM landed AS l
     LEFT JOIN facility_alias AS f ON f.alias = l.facility_id
@@ -77,7 +67,6 @@ def _number_codes(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
 def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
     """The wave's rows with everything a stored line needs."""
     key = "order_id" if wave.whole_encounters else "order_id, line_no"
-    identity = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in _IDENTITY)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE wave AS
@@ -85,11 +74,9 @@ def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
                own_facility_id AS facility_id, order_id, line_no, patient_id, c.code_id, test_name, specimen,
                performing_facility_id, ordered_at, collected_at, resulted_at, status, "value", unit, abnormal_flag,
                setting, department, ordered_by, encounter_id, order_reason, price_vnd, national_id, insurance_id,
-               full_name, birth_date, birth_precision, nullif(sex, 'unknown') AS sex, phone, province, address,
-               CAST(md5_number_lower(concat(own_facility_id, chr(31), patient_id)) >> 1 AS BIGINT)
-                   AS patient_record_id,
-               CAST(md5_number_lower(concat_ws(chr(31), own_facility_id, patient_id, {identity})) >> 1 AS BIGINT)
-                   AS identity_id,
+               full_name, birth_date, birth_precision, sex, phone, province, address,
+               {patient_record_id("own_facility_id", "patient_id")} AS patient_record_id,
+               {identity_id("own_facility_id", "patient_id")} AS identity_id,
                hash(own_facility_id, {key}) AS key
         FROM {_ACCEPTED} AS a
         JOIN arrival AS n ON n.delivery_no = a.delivery_no
