@@ -5,7 +5,7 @@ from __future__ import annotations
 from dedup.rules.covering import ROW_BITS, TIME_BITS, cell, stride
 from dedup.rules.resolving import RuleBook
 
-__all__ = ["ANSWER", "BARRED", "BEST", "ROUGH", "TIE", "WHOLE", "expiry", "judged", "places"]
+__all__ = ["ANSWER", "BARRED", "BEST", "ROUGH", "STRONGER", "TIE", "WHOLE", "expiry", "judged", "places"]
 
 _ROW = 1 << ROW_BITS
 _VERDICT = 1 << (ROW_BITS + TIME_BITS)
@@ -65,25 +65,29 @@ SELECT o, elsewhere, count(*) < any_value(d_panel.required) AS partial, min(verd
 FROM ordered JOIN d_panel ON d_panel.test = ordered.test GROUP BY o, elsewhere"""
 
 
-def judged(book: RuleBook) -> str:
-    """The stronger of the direct verdict and the one by components (the direct one on a tie), and why."""
-    why_slot = f"(b.slot + (s.why.target - b.test) * {stride(book)})"
-    return f"""
+#: The stronger of the direct verdict and the one by components (the direct one on a tie).
+STRONGER = f"""
 WITH by_parts AS (
   SELECT o, elsewhere, partial AND weakest = 4 AS cut, CASE WHEN cut THEN 3 ELSE weakest END AS verdict,
          CASE WHEN partial THEN 3 ELSE 2 END AS coverage, soonest, weak
   FROM whole
 ), by_self AS (
   SELECT o, elsewhere, rank // {_VERDICT} AS verdict, {{'target': target, 'q': q}} AS prior FROM direct
-), stronger AS (
-  SELECT o, elsewhere, coalesce(d.verdict >= c.verdict, c.verdict IS NULL) AS by_self,
-         CASE WHEN by_self THEN d.verdict ELSE c.verdict END AS verdict,
-         NOT by_self AND c.cut AS cut,
-         CASE WHEN by_self THEN NULL ELSE c.coverage END AS coverage,
-         CASE WHEN by_self THEN d.prior ELSE c.soonest END AS prior,
-         CASE WHEN by_self THEN d.prior ELSE c.weak END AS why
-  FROM by_self AS d FULL JOIN by_parts AS c USING (o, elsewhere)
-), named AS (
+)
+SELECT o, elsewhere, coalesce(d.verdict >= c.verdict, c.verdict IS NULL) AS by_self,
+       CASE WHEN by_self THEN d.verdict ELSE c.verdict END AS verdict,
+       NOT by_self AND c.cut AS cut,
+       CASE WHEN by_self THEN NULL ELSE c.coverage END AS coverage,
+       CASE WHEN by_self THEN d.prior ELSE c.soonest END AS prior,
+       CASE WHEN by_self THEN d.prior ELSE c.weak END AS why
+FROM by_self AS d FULL JOIN by_parts AS c USING (o, elsewhere)"""
+
+
+def judged(book: RuleBook) -> str:
+    """Why, and by which rule and prior."""
+    why_slot = f"(b.slot + (s.why.target - b.test) * {stride(book)})"
+    return f"""
+WITH named AS (
   SELECT s.o, b.id, s.elsewhere, s.verdict, s.cut, b.reason > 0 AS reasoned, e.justified, e.review, r.rule, r.valid,
          coalesce(s.coverage, CASE WHEN p.test = b.test THEN 0 ELSE 1 END) AS coverage,
          s.prior.q AS q, p.id AS prior, p.collected

@@ -9,7 +9,8 @@ The steps, each one named table, in the order in which they run:
     direct        the strongest prior of each order and scope
     part_unit, part   the same for the components of panels that no prior makes avoidable directly
     whole         the panel judged by its components
-    judged        the stronger of the two for each order and scope, and its evidence
+    stronger      the stronger of the two for each order and scope
+    judged        the same with its reason, rule and evidence
     unchained     avoidable orders that are not when the avoided ones are left out
     rejudged      the verdicts that would be others were every laboratory recognised
 
@@ -90,7 +91,8 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     make(con, "meeting", covering.MEETING)
     make(con, "b", covering.lines(book, source))
     make(con, "pair", covering.PAIR)
-    _decide(con, book, "judged")
+    _decide(con, book, "stronger")
+    make(con, "judged", evidence.judged(book))
     add_chains(con, book)
     _decide_again(con, book)
     make(con, "answer", evidence.ANSWER)
@@ -108,7 +110,7 @@ def _decide(con: duckdb.DuckDBPyConnection, book: RuleBook, name: str) -> None:
     make(con, "expiry", evidence.expiry(book))
     make(con, "place", evidence.places("SELECT q AS row FROM expiry WHERE contested"))
     make(con, "whole", evidence.WHOLE)
-    make(con, name, evidence.judged(book))
+    make(con, name, evidence.STRONGER)
 
 
 def _decide_again(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
