@@ -45,6 +45,7 @@ CASE_FILE = File(
         "setting": SETTINGS,
         "patient_age": "duration",
         "order_reason": ORDER_REASONS,
+        "same_encounter": "boolean",  # true: one stay or visit at one hospital
         "ordered_on": "date",
         "lab_level": "level",
         "prior_lab_level": "level",
@@ -187,7 +188,8 @@ def _lines(at: int, case: Case) -> Iterator[Row]:
     ordered = _ordered_at(case)
     collected = ordered - cells["prior_age"]
     here, there = f"{at}-here", f"{at}-here" if cells["where"] == "same_facility" else f"{at}-there"
-    shared = {"person": str(at), "birth_date": _birth(case), "code_system": TEST_ID}
+    stay = f"{at}-stay" if cells["same_encounter"] else None
+    shared = {"person": str(at), "birth_date": _birth(case), "code_system": TEST_ID, "encounter_id": stay}
     yield shared | {
         "facility_id": here,
         "order_id": _order_id(at),

@@ -28,6 +28,7 @@ EXEMPTION_CELLS = (
     "prior_flag",
     "max_age_days",
     "order_reason",
+    "same_encounter",
     "profile",
 )
 

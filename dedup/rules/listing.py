@@ -33,6 +33,7 @@ class ListedRule:
     reason: str | None
     order_reason: str | None
     max_age_days: int | None
+    same_encounter: bool | None
     valid_from: date | None
     valid_to: date | None
     source: str | None

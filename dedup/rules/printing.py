@@ -57,6 +57,7 @@ WORDS: dict[str, dict[str, str]] = {
         "critical": "earlier result critical",
         "age": "age at most {} days",
         "order_reason": "order reason: {}",
+        "same_encounter": "within one stay",
         "justified": "justified",
         "review": "review",
     },
@@ -101,6 +102,7 @@ WORDS: dict[str, dict[str, str]] = {
         "critical": "kết quả trước nguy hiểm",
         "age": "tuổi không quá {} ngày",
         "order_reason": "lý do chỉ định: {}",
+        "same_encounter": "trong cùng một đợt điều trị",
         "justified": "có lý do",
         "review": "cần xem xét",
     },
@@ -132,6 +134,8 @@ def say_condition(rule: ListedRule, lang: Lang) -> str:
         parts.append(words["age"].format(rule.max_age_days))
     if rule.order_reason is not None:
         parts.append(words["order_reason"].format(rule.order_reason))
+    if rule.same_encounter:
+        parts.append(words["same_encounter"])
     return "; ".join(parts)
 
 
