@@ -42,7 +42,7 @@ def _place(file: File, folder: Path, overlay: Path | None) -> Placed:
     if file.required and not paths[CATALOGUE].is_file():
         placed.problems.append(Problem(paths[CATALOGUE], 1, "is missing"))
     site = _read(placed, SITE) if overlay is not None else []
-    replaced = {_key(file, row) for row in site}
+    replaced = {_key(file, row) for row in site if any(_key(file, row))}  # a rule without an id replaces none
     placed.rows.extend(row for row in base if _key(file, row) not in replaced)
     placed.rows.extend(row for row in site if not _switches_off(file, row))
     _check_blank_hours(placed, base, site)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -99,3 +100,18 @@ def test_every_rule_has_a_case_that_is_flagged_and_one_that_is_not(shipped: Cata
     rules = set(shipped.validity["rule_id"]) | set(said)
     assert rules - never - hit.keys() == set()
     assert rules - missed.keys() == set()
+
+
+def loinc_check_digit(number: str) -> int:
+    """The check digit of a LOINC number (Mod 10, as LOINC publishes it)."""
+    digits = [int(digit) for digit in reversed(number)]
+    doubled = [int(digit) for value in digits[::2] for digit in str(value * 2)]
+    return -(sum(doubled) + sum(digits[1::2])) % 10
+
+
+def test_codes_are_well_formed(shipped: Catalogue) -> None:
+    for code in codes(shipped, "loinc"):
+        number, _, digit = code.partition("-")
+        assert loinc_check_digit(number) == int(digit), code
+    for code in codes(shipped, "vn-service"):
+        assert re.fullmatch(r"[0-9]{2}\.[0-9]{4}\.[0-9]{4}", code), code
