@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from dedup.simulation.canonical import batches, canonical, of_facility
+from dedup.simulation.draw import Ints
 from dedup.simulation.world import World
 
-__all__ = ["batched", "file_name"]
+__all__ = ["batched", "batched_lines", "file_name"]
 
 
 def file_name(world: World, facility: int, batch: int) -> str:
@@ -19,13 +20,20 @@ def file_name(world: World, facility: int, batch: int) -> str:
     return f"{world.facilities.code[facility]}_{day}"
 
 
-def batched(world: World, facility: int) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Name and lines of each file; columns the facility never fills are left out."""
+def batched_lines(world: World, facility: int) -> Iterator[tuple[int, Ints]]:
+    """Number and lines of each file."""
     lines = of_facility(world, facility)
-    frame = canonical(world, facility, lines)
-    frame = frame.select([name for name in frame.columns if frame[name].null_count() < len(frame)])
     at = world.acts.at[world.orders.act[lines]]
     batch = batches(world, at)
     for number in np.unique(batch).tolist():
         chosen = np.flatnonzero(batch == number)
-        yield file_name(world, facility, number), frame[chosen[np.lexsort((chosen, at[chosen]))]]
+        yield number, lines[chosen[np.lexsort((chosen, at[chosen]))]]
+
+
+def batched(world: World, facility: int) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Name and canonical lines of each file; columns the facility never fills are left out."""
+    frame = canonical(world, facility, of_facility(world, facility))
+    frame = frame.select([name for name in frame.columns if frame[name].null_count() < len(frame)])
+    first = int(world.line_start[facility])
+    for number, lines in batched_lines(world, facility):
+        yield file_name(world, facility, number), frame[lines - first]

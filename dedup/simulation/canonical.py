@@ -157,7 +157,9 @@ def canonical(world: World, facility: int, lines: Ints) -> pl.DataFrame:
         "resulted_at": _time(orders.resulted[lines], style),
         "status": pl.Series(list(STATUSES)).gather(orders.status[lines]),
         "value": result_text(test, orders.value[lines]),
-        "unit": pl.Series(tests.unit).gather(test).set(pl.Series(orders.value[lines] < 0), None),
+        "unit": pl.Series([unit or None for unit in tests.unit])
+        .gather(test)
+        .set(pl.Series(orders.value[lines] < 0), None),
         "abnormal_flag": _listed(list(ABNORMAL_FLAGS), orders.flag[lines]),
         "setting": pl.Series(list(OF_SETTING)).gather(acts.setting[act]),
         "department": pl.Series([code if world.plain else name for code, name in DEPARTMENTS]).gather(

@@ -20,6 +20,9 @@ FORMATS = {
     "xml": "dedup.simulation.writing_xml",
     "parquet": "dedup.simulation.writing_parquet",
     "ndjson": "dedup.simulation.writing_ndjson",
+    "fhir": "dedup.simulation.writing_fhir",
+    "fhir-bundle": "dedup.simulation.writing_fhir_bundle",
+    "hl7": "dedup.simulation.writing_hl7",
 }
 
 
