@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dedup.loading.counting import sha256
 from dedup.loading.finding import find
-from dedup.loading.formats import FORMATS, recognise
 from dedup.loading.identities import refresh_identities
 from dedup.loading.landing import Landing, make_staging
-from dedup.loading.register import is_register, load_register
+from dedup.loading.receiving import Arrival, receive
+from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
 from dedup.loading.summary import DeliverySummary, LoadSummary
 from dedup.settings import Settings
@@ -26,16 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 _SKIPS = ("sensitive", "outdated", "withdrawn")
-
-
-class _Arrival:
-    """A delivery of this run: what it is called, and how it landed."""
-
-    def __init__(self, path: Path, delivery_id: str, format_name: str, landing: Landing) -> None:
-        self.source_name = path.name.encode("utf-8", "replace").decode("utf-8")
-        self.delivery_id = delivery_id
-        self.format = format_name
-        self.landing = landing
 
 
 def load(
@@ -59,7 +47,7 @@ def load(
         con = warehouse.con
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
-            arrivals, repeated, notes = _land_all(con, found.paths)
+            arrivals, repeated, notes = receive(con, found.paths)
             with warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):
                     store(con, wave)
@@ -103,44 +91,6 @@ def _clear(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f'DROP TABLE temp."{name}"')
 
 
-def _land_all(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path]
-) -> tuple[list[_Arrival], list[DeliverySummary], list[str]]:
-    """Land every file that is new; the same bytes a second time are only reported."""
-    known = {str(row[0]) for row in con.execute("SELECT delivery_id FROM delivery").fetchall()}
-    number = _scalar(con, "SELECT coalesce(max(delivery_no), 0) FROM delivery")
-    arrivals: list[_Arrival] = []
-    repeated: list[DeliverySummary] = []
-    notes: list[str] = []
-    for path in paths:
-        if is_register(path):
-            notes.append("A facility register among the inputs was passed over; name it with --facilities.")
-            continue
-        delivery_id = sha256(path)
-        if delivery_id in known:
-            repeated.append(DeliverySummary(delivery_id, path.name, "", repeated=True))
-            continue
-        known.add(delivery_id)
-        number += 1
-        arrivals.append(_land(con, path, delivery_id, number))
-    return arrivals, repeated, notes
-
-
-def _land(con: duckdb.DuckDBPyConnection, path: Path, delivery_id: str, number: int) -> _Arrival:
-    name = recognise(path)
-    with tempfile.TemporaryDirectory(prefix="dedup-") as folder:
-        # Readers see a plain name: no quote, pattern or suffix of the real one can mean anything to them.
-        link = Path(folder) / "delivery"
-        link.symlink_to(path.resolve())
-        landing = Landing(con, link, number)
-        if name is None:
-            landing.fail("unknown_format")
-        else:
-            FORMATS[name].land(landing, link)
-    con.execute("INSERT INTO arrival VALUES (?, ?)", [number, landing.first_rowid])
-    return _Arrival(path, delivery_id, name or "unknown", landing)
-
-
 def _waves(landings: Sequence[Landing]) -> list[Wave]:
     """Consecutive deliveries that are compared in the same way."""
     waves: list[Wave] = []
@@ -155,7 +105,7 @@ def _waves(landings: Sequence[Landing]) -> list[Wave]:
     return waves
 
 
-def _summary(con: duckdb.DuckDBPyConnection, one: _Arrival) -> DeliverySummary:
+def _summary(con: duckdb.DuckDBPyConnection, one: Arrival) -> DeliverySummary:
     rows = con.execute(
         "SELECT outcome, CAST(sum(rows) AS BIGINT) FROM outcome WHERE delivery_no = ? GROUP BY outcome",
         [one.landing.delivery_no],
@@ -179,7 +129,7 @@ def _summary(con: duckdb.DuckDBPyConnection, one: _Arrival) -> DeliverySummary:
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection, arrivals: Sequence[_Arrival], deliveries: Sequence[DeliverySummary], run_id: int
+    con: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival], deliveries: Sequence[DeliverySummary], run_id: int
 ) -> None:
     received = now()
     for one, done in zip(arrivals, deliveries, strict=True):
@@ -235,7 +185,7 @@ def _report(stage: Stage, summary: LoadSummary) -> None:
     stage.notes += summary.notes
 
 
-def _replaced(con: duckdb.DuckDBPyConnection, arrivals: Sequence[_Arrival]) -> dict[str, int]:
+def _replaced(con: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> dict[str, int]:
     """Stored lines that are no longer current because of this run's deliveries."""
     if not arrivals:
         return {"lines_superseded": 0, "lines_withdrawn": 0}

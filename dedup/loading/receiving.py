@@ -1,0 +1,112 @@
+"""Receiving files: unpack, know again, decode, recognise, land. One delivery a file, archives one a member."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dedup.loading.archives import ArchiveError, Member, is_archive, members
+from dedup.loading.counting import sha256
+from dedup.loading.encodings import decoded
+from dedup.loading.formats import FORMATS, recognise
+from dedup.loading.landing import Landing
+from dedup.loading.register import is_register
+from dedup.loading.summary import DeliverySummary
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Arrival", "receive"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A delivery of this run: what it is called, and how it landed."""
+
+    source_name: str
+    delivery_id: str
+    format: str
+    landing: Landing
+
+
+def receive(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path]
+) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
+    """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log."""
+    desk = _Desk(con)
+    for path in paths:
+        # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
+        with tempfile.TemporaryDirectory(prefix="dedup-") as folder:
+            desk.take(path, Path(folder))
+    return desk.arrivals, desk.repeated, desk.notes
+
+
+class _Desk:
+    """Gives out the delivery numbers, and knows what has been here before."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.con = con
+        self.known = {str(row[0]) for row in con.execute("SELECT delivery_id FROM delivery").fetchall()}
+        last = con.execute("SELECT coalesce(max(delivery_no), 0) FROM delivery").fetchone()
+        self.number = int(last[0]) if last else 0
+        self.arrivals: list[Arrival] = []
+        self.repeated: list[DeliverySummary] = []
+        self.notes: list[str] = []
+
+    def take(self, path: Path, folder: Path) -> None:
+        name = path.name.encode("utf-8", "replace").decode("utf-8")
+        if not is_archive(path):
+            self._take_one(Member(path, name), folder)
+            return
+        try:
+            found = members(path, name, folder)
+        except ArchiveError as error:
+            self._fail(path, name, folder, error.reason)
+            return
+        for member in found:
+            self._take_one(member, folder)
+
+    def _take_one(self, member: Member, folder: Path) -> None:
+        if is_register(member.path):
+            self.notes.append("A facility register among the inputs was passed over; name it with --facilities.")
+            return
+        landing = self._open(member.path, member.name, folder)
+        if landing is None:
+            return
+        link, encoding = decoded(landing.path, folder)
+        name = recognise(link)
+        if name is None:
+            landing.fail("unknown_format")
+        else:
+            FORMATS[name].land(landing, link)
+        if encoding != "utf-8" and name is not None:
+            self.notes.append(f"Delivery {landing.delivery_no} was decoded from {_ENCODINGS.get(encoding, encoding)}.")
+        self._close(landing, member.path, member.name, name or "unknown")
+
+    def _fail(self, path: Path, name: str, folder: Path, reason: str) -> None:
+        landing = self._open(path, name, folder)
+        if landing is not None:
+            landing.fail(reason)
+            self._close(landing, path, name, "archive")
+
+    def _open(self, path: Path, name: str, folder: Path) -> Landing | None:
+        """A landing for new bytes, None for known ones."""
+        self.delivery_id = sha256(path)
+        if self.delivery_id in self.known:
+            self.repeated.append(DeliverySummary(self.delivery_id, name, "", repeated=True))
+            return None
+        self.known.add(self.delivery_id)
+        self.number += 1
+        link = folder / f"delivery{self.number}"
+        link.symlink_to(path.resolve())
+        return Landing(self.con, link, self.number)
+
+    def _close(self, landing: Landing, path: Path, name: str, format_name: str) -> None:
+        self.con.execute("INSERT INTO arrival VALUES (?, ?)", [landing.delivery_no, landing.first_rowid])
+        self.arrivals.append(Arrival(name, self.delivery_id, format_name, landing))
+
+
+_ENCODINGS = {"font": "TCVN3 or VNI"}
