@@ -30,12 +30,13 @@ _SORTED_DATE = (
     f"CASE WHEN {_FULL} THEN year(birth_date) * 10000 + least(month(birth_date), day(birth_date)) * 100"
     " + greatest(month(birth_date), day(birth_date)) END"
 )
+_YEAR = "year(birth_date)"
 _NUMBER = "CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number END"
 
 RULES = (
     Rule("block_id", "id", ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
-    Rule("block_id_first", "id's first nine digits, birth year", (f"({_NUMBER})[:9]", "year(birth_date)"), numbers=True),
-    Rule("block_id_last", "id's last eight digits, birth year", (f"({_NUMBER})[-8:]", "year(birth_date)"), numbers=True),
+    Rule("block_id_first", "id's first nine digits, birth year", (f"({_NUMBER})[:9]", _YEAR), numbers=True),
+    Rule("block_id_last", "id's last eight digits, birth year", (f"({_NUMBER})[-8:]", _YEAR), numbers=True),
     Rule(
         "block_id_ends", "id's province, year and last four digits, given name",
         ("CASE WHEN id_type = 'cccd' THEN id_number[:6] || id_number[-4:] END", "given_name"), numbers=True,
@@ -45,10 +46,10 @@ RULES = (
     Rule("block_date_ward", "birth date, ward", (_DATE, "province", "ward")),
     Rule("block_phone_given", "phone, given name", ("phone", "given_name")),
     Rule("block_phone_date", "phone, birth date", ("phone", _DATE)),
-    Rule("block_phone_family", "phone, birth year, family name", ("phone", "year(birth_date)", "family_name")),
-    Rule("block_bag", "name tokens in any order, birth year", ("bag", "year(birth_date)")),
+    Rule("block_phone_family", "phone, birth year, family name", ("phone", _YEAR, "family_name")),
+    Rule("block_bag", "name tokens in any order, birth year", ("bag", _YEAR)),
     Rule("block_skeleton", "name as it sounds, ward", ("skeleton", "province", "ward")),
-    Rule("block_name", "name, province, birth year", ("name", "province", "year(birth_date)")),
+    Rule("block_name", "name, province, birth year", ("name", "province", _YEAR)),
 )  # fmt: skip
 #: A list column, so met by its members.
 INSURANCE = "insurance number"
@@ -92,8 +93,8 @@ def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
         found.append(pairs)
         if over[0]:
             skipped[rule.name] = over
-    cards = "SELECT variant_no, settled, unnest(insurance_numbers) AS key FROM match_variant WHERE len(insurance_numbers) > 0"
-    pairs, over = _pairs(con, f"({cards})", last, cap, settled=False)
+    cards = "(SELECT variant_no, settled, unnest(insurance_numbers) AS key FROM match_variant)"
+    pairs, over = _pairs(con, cards, last, cap, settled=False)
     if over[0]:
         skipped[INSURANCE] = over
     return _blocks([*found, pairs], skipped)
@@ -104,13 +105,15 @@ def find_settled_pairs(con: duckdb.DuckDBPyConnection, cap: int) -> Blocks:
     found = []
     for rule in RULES:
         if not rule.numbers:
-            where = f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant WHERE settled AND {rule.column} IS NOT NULL)"
-            found.append(_pairs(con, where, -1, cap, settled=True)[0])
+            where = f"WHERE settled AND {rule.column} IS NOT NULL"
+            source = f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant {where})"
+            found.append(_pairs(con, source, -1, cap, settled=True)[0])
     return _blocks(found, {})
 
 
 def _blocks(found: list[np.ndarray[Any, np.dtype[np.int64]]], skipped: dict[str, tuple[int, int]]) -> Blocks:
-    pairs = np.unique(np.concatenate(found))
+    pairs = np.sort(np.concatenate(found))  # numpy's own unique hashes, which is slower here
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])] if len(pairs) else pairs
     return Blocks((pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32), skipped)
 
 

@@ -118,38 +118,45 @@ def _matrices(
 
 
 def _agglomerate(matrix: Positions, known: Positions) -> Positions:
-    """The smallest member of each member's group, joining along edges from the strongest to the weakest."""
+    """The smallest member of each member's group, joining along edges from the strongest to the weakest.
+
+    Components are small (three to ten members), so plain lists beat arrays here.
+    """
     n = len(matrix)
-    forbidden = matrix <= MISTYPED
-    usable = known & ~_ambiguous(matrix, known, matrix <= FORBIDDEN)
-    i, j = np.nonzero(np.triu(usable, 1))
-    order = np.lexsort((j, i, -matrix[i, j]))
-    group = np.arange(n)
-    for x, y in zip(i[order].tolist(), j[order].tolist(), strict=True):
-        if group[x] == group[y]:
+    bits: list[list[float]] = matrix.tolist()
+    edges = [(-bits[x][y], x, y) for x, y in zip(*(at.tolist() for at in np.nonzero(known)), strict=True) if x < y]
+    unclear = _ambiguous(bits, edges, n)
+    groups = [[x] for x in range(n)]
+    for weight, x, y in sorted(edges):
+        left, right = groups[x], groups[y]
+        if left is right or (x, y) in unclear:
             continue
-        left, right = np.flatnonzero(group == group[x]), np.flatnonzero(group == group[y])
-        across = np.ix_(left, right)
-        if matrix[x, y] >= BOUND or (not forbidden[across].any() and _worth(matrix[across]) >= 0):
-            group[group == max(group[x], group[y])] = min(group[x], group[y])
-    return group
+        if -weight >= BOUND or _may_join([bits[i][j] for i in left for j in right]):
+            left.extend(right)
+            for member in right:
+                groups[member] = left
+    return np.array([min(group) for group in groups])
 
 
-def _ambiguous(matrix: Positions, known: Positions, forbidden: Positions) -> Positions:
+def _may_join(across: list[float]) -> bool:
+    """Nothing forbids any pair across two groups, and they speak for it on average.
+
+    One sure pair does not outweigh many that speak against.
+    """
+    return min(across) > MISTYPED and sum(min(bits, _MOST_BITS) for bits in across) >= 0
+
+
+def _ambiguous(bits: list[list[float]], edges: list[tuple[float, int, int]], n: int) -> set[tuple[int, int]]:
     """Edges from one member to two that forbid each other, when neither clearly leads: neither counts."""
-    n = len(matrix)
-    result = np.zeros((n, n), dtype=np.bool_)
-    if not forbidden.any():
-        return result
-    for x in range(n):
-        partners = np.flatnonzero(known[x])
-        bits = matrix[x, partners]
-        rivals = forbidden[np.ix_(partners, partners)]
-        beaten = (rivals & (bits[None, :] > bits[:, None] - MARGIN_BITS)).any(axis=1)
-        result[x, partners[beaten]] = True
-    return result | result.T
-
-
-def _worth(bits: Positions) -> float:
-    """The mean over all pairs across two groups; one sure pair does not outweigh many that speak against."""
-    return float(np.minimum(bits, _MOST_BITS).mean())
+    found: set[tuple[int, int]] = set()
+    if all(min(row) > FORBIDDEN for row in bits):
+        return found
+    partners: list[list[int]] = [[] for _ in range(n)]
+    for _, x, y in edges:
+        partners[x].append(y)
+        partners[y].append(x)
+    for x, near in enumerate(partners):
+        for y in near:
+            if any(bits[y][z] <= FORBIDDEN and bits[x][z] > bits[x][y] - MARGIN_BITS for z in near):
+                found.add((min(x, y), max(x, y)))
+    return found

@@ -51,10 +51,10 @@ class Scorer:
 
 def add_edges(
     con: duckdb.DuckDBPyConnection, arrivals: Arrivals, card: Scorecard, settings: MatchingSettings
-) -> tuple[int, dict[str, tuple[int, int]]]:
+) -> tuple[int, dict[str, tuple[int, int]], Scorer | None]:
     """Compare the new identities with all, and write the edges worth keeping to match_edge.
 
-    Returns the number of pairs compared and the blocks skipped.
+    Returns the number of pairs compared, the blocks skipped, and the scorer when it holds every identity.
     """
     blocks = blocking.find_pairs(con, arrivals.last, settings.block_cap)
     scorer = Scorer(_of_pairs(con, arrivals, blocks), card, settings)
@@ -62,7 +62,7 @@ def add_edges(
         part = slice(start, start + _BATCH)
         a, b = blocks.a[part], blocks.b[part]
         _keep(con, a, b, scorer.decide(scorer.v.positions(a), scorer.v.positions(b)))
-    return len(blocks.a), blocks.skipped
+    return len(blocks.a), blocks.skipped, scorer if arrivals.last < 0 else None
 
 
 def _of_pairs(con: duckdb.DuckDBPyConnection, arrivals: Arrivals, blocks: blocking.Blocks) -> Variants:

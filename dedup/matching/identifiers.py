@@ -67,10 +67,13 @@ def insurance_sql(cards: str) -> str:
     """The last ten digits of each card in a ``;`` list, sorted; temporary child cards (TE…) are never a key."""
     card = "regexp_replace(upper(c), '[^0-9A-Z]+', '', 'g')"
     last = f"{card}[-10:]"
-    return f"""CASE WHEN {cards} IS NULL THEN NULL ELSE list_sort(list_distinct([{last}
-      FOR c IN string_split({cards}, ';')
-      IF NOT starts_with({card}, 'TE') AND regexp_matches({card}, '[0-9]{{10}}$')
-         AND NOT {_repeated_sql(last)}])) END"""
+    several = f"""list_sort(list_distinct([{last} FOR c IN string_split({cards}, ';')
+      IF NOT starts_with({card}, 'TE') AND regexp_matches({card}, '[0-9]{{10}}$') AND NOT {_repeated_sql(last)}]))"""
+    one = f"{cards}[-10:]"
+    return f"""CASE
+      WHEN {cards} IS NULL THEN NULL
+      WHEN regexp_full_match({cards}, '([A-SU-Z][A-Z]|T[A-DF-Z])[0-9]{{13}}') AND NOT {_repeated_sql(one)} THEN [{one}]
+      ELSE {several} END"""
 
 
 def local_phone_sql(phone: str) -> str:

@@ -18,7 +18,8 @@ __all__ = ["Arrivals", "forget_unused", "take_in"]
 class Arrivals:
     """What came: identities numbered above ``last`` are new. The temporary tables that go with it:
 
-    ``arrived`` – the normalised records of todo with their ``variant_no``;
+    ``normalised`` – the records of todo (or all), normalised, with their variant_id;
+    ``arrived`` – their patient_record_id and variant_no;
     ``gone`` – patient_record_id of records without an identity any more;
     ``stirred`` – variant_no of every identity that a record took or left.
     """
@@ -44,8 +45,8 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     _number_new(con, number)
     con.execute("""
       CREATE OR REPLACE TEMP TABLE arrived AS
-      SELECT n.*, v.variant_no FROM normalised AS n JOIN match_variant AS v USING (variant_id)""")
-    con.execute("DROP TABLE normalised")
+      SELECT n.patient_record_id, v.variant_no
+      FROM normalised AS n JOIN match_variant AS v USING (variant_id)""")
     con.execute("""
       CREATE OR REPLACE TEMP TABLE stirred AS
       SELECT variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)

@@ -67,10 +67,11 @@ def fold_sql(decoded: str) -> str:
 
 def marked_sql(decoded: str) -> str:
     """Of decoded text: with diacritics, tones where the newer spelling puts them (hòa and hoà are one)."""
-    expression = f"regexp_replace({decoded}, '[^0-9\\pL]+', ' ', 'g') || ' '"
+    spaced = f"(regexp_replace({decoded}, '[^0-9\\pL]+', ' ', 'g') || ' ')"
+    moved = spaced
     for old, new in _TONES.items():
-        expression = f"replace({expression}, '{old} ', '{new} ')"
-    return f"trim({expression})"
+        moved = f"replace({moved}, '{old} ', '{new} ')"
+    return f"trim(CASE WHEN regexp_matches({spaced}, '[òóỏõọ][ae] |[ùúủũụ]y ') THEN {moved} ELSE {spaced} END)"
 
 
 def untitled_sql(folded: str) -> str:

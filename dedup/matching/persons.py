@@ -16,10 +16,10 @@ _DECIDED = ("person_id", "match_method", "match_probability")
 
 
 def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]:
-    """Write ``placed`` and ``arrived`` into patient_record, log what changed, and tell whom to judge again.
+    """Write ``placed`` and ``normalised`` into patient_record, log what changed, and tell whom to judge again.
 
     ``placed`` holds every record of every touched component (patient_record_id, cluster, match_method,
-    match_probability), ``arrived`` the normalised new and changed ones, ``gone`` those that are no more. A person
+    match_probability), ``normalised`` the new and changed ones, ``gone`` those that are no more. A person
     is named after their record with the earliest first_ordered_at (ties: smallest facility_id, patient_id), so
     the name follows from the content alone. Returns counts.
     """
@@ -84,10 +84,10 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("DELETE FROM patient_record WHERE patient_record_id IN (FROM gone)")
     con.execute(f"""
       UPDATE patient_record SET {", ".join(f"{name} = s.{name}" for name in _DECIDED)}
-      FROM (FROM settled ANTI JOIN arrived USING (patient_record_id)) AS s
+      FROM (FROM settled ANTI JOIN normalised USING (patient_record_id)) AS s
       WHERE s.patient_record_id = patient_record.patient_record_id
         AND (s.held_anew OR s.old_person_id <> s.person_id)""")
-    con.execute("DELETE FROM patient_record WHERE patient_record_id IN (SELECT patient_record_id FROM arrived)")
+    con.execute("DELETE FROM patient_record WHERE patient_record_id IN (SELECT patient_record_id FROM normalised)")
     columns = TABLES["patient_record"].columns
     values = ", ".join(
         f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}"
@@ -95,4 +95,4 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(f"""
       INSERT INTO patient_record ({", ".join(columns)})
-      SELECT {values} FROM arrived AS a JOIN settled AS s USING (patient_record_id)""")
+      SELECT {values} FROM normalised AS a JOIN settled AS s USING (patient_record_id)""")

@@ -11,7 +11,7 @@ from dedup.matching import clustering
 from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
 from dedup.matching.edges import Scorer
 from dedup.matching.model import probability
-from dedup.matching.variants import read_variants
+from dedup.matching.variants import columns, read_variants
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,20 +41,23 @@ class _Nodes:
     self_bits: Positions
 
 
-def place(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> None:
-    """Cluster ``component`` anew from all its edges.
+def place(
+    con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings, scorer: Scorer | None = None
+) -> None:
+    """Cluster ``component`` anew from all its edges; a ``scorer`` at hand must hold all its identities.
 
     Leaves the temporary table ``placed``: patient_record_id, cluster, match_method, match_probability.
     """
-    v = read_variants(con, "SEMI JOIN component USING (variant_no)")
-    scorer = Scorer(v, card, settings)
+    if scorer is None:
+        scorer = Scorer(read_variants(con, "SEMI JOIN component USING (variant_no)"), card, settings)
+    decider = scorer
     nodes = _nodes(con, scorer)
     edges, method = _edges(con, scorer, nodes)
     same, different = _decisions(con, nodes)
     edges, method = _decide_over(edges, method, same, different)
 
     def pair_bits(a: Positions, b: Positions) -> Any:
-        decided = scorer.decide(nodes.variant[a], nodes.variant[b])
+        decided = decider.decide(nodes.variant[a], nodes.variant[b])
         apart = np.where(decided.mistyped, clustering.MISTYPED, clustering.FORBIDDEN)
         bits = np.where(np.isin(decided.guard, _HARD), apart, decided.bits)
         bits[_among(a, b, different)] = clustering.FORBIDDEN
@@ -67,9 +70,7 @@ def place(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSet
 
 def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
     v = scorer.v
-    rows = con.execute(
-        "SELECT patient_record_id, variant_no FROM match_record SEMI JOIN component USING (variant_no)"
-    ).fetchnumpy()
+    rows = columns(con, "SELECT patient_record_id, variant_no FROM match_record SEMI JOIN component USING (variant_no)")
     position = v.positions(rows["variant_no"])
     order = np.lexsort((rows["patient_record_id"], position))
     record, position = rows["patient_record_id"][order], position[order]
@@ -91,9 +92,9 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
 
 
 def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tuple[clustering.Edges, Positions]:
-    rows = con.execute(f"""
+    rows = columns(con, f"""
       SELECT variant_a, variant_b, method, bits FROM match_edge
-      SEMI JOIN component ON variant_a = variant_no WHERE method <= {_FUZZY}""").fetchnumpy()
+      SEMI JOIN component ON variant_a = variant_no WHERE method <= {_FUZZY}""")
     a, b = (nodes.first[scorer.v.positions(rows[end])] for end in ("variant_a", "variant_b"))
     kept = (a >= 0) & (b >= 0)
     a, b = np.minimum(a, b)[kept], np.maximum(a, b)[kept]
@@ -104,10 +105,10 @@ def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tup
 
 def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions, Positions]:
     """Packed pairs of nodes that a human said are one person, and two."""
-    rows = con.execute("""
+    rows = columns(con, """
       SELECT record_a, record_b, same_person FROM match_decision
       SEMI JOIN (FROM match_record SEMI JOIN component USING (variant_no)) AS r ON r.patient_record_id = record_a
-      ORDER BY record_a, record_b""").fetchnumpy()
+      ORDER BY record_a, record_b""")
     by_id = np.argsort(nodes.record)
     known = nodes.record[by_id]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MatchSummary", "match"]
 
-_TEMPORARY = ("arrived", "gone", "stirred", "component", "placed")
+_TEMPORARY = ("normalised", "arrived", "gone", "stirred", "component", "placed")
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,13 @@ def _match(
     notes: list[str] = []
     if train:
         card, notes = state.learn(con, run_id, settings)
-    pairs, skipped, changes = 0, {}, {"persons_merged": 0, "persons_split": 0}
+    pairs, changes = 0, {"persons_merged": 0, "persons_split": 0}
+    skipped: dict[str, tuple[int, int]] = {}
     if arrivals.records:
-        pairs, skipped = edges.add_edges(con, arrivals, card, settings)
+        pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
         edges.find_component(con, arrivals)
         identities.forget_unused(con)
-        place(con, card, settings)
+        place(con, card, settings, scorer)
         changes = write_persons(con, run_id)
     state.note_made_with(con, card, settings)
     con.execute("DELETE FROM todo WHERE stage = 'match'")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["IDENTITY", "Coded", "Variants", "read_variants", "variant_sql"]
+__all__ = ["IDENTITY", "Coded", "Variants", "columns", "read_variants", "variant_sql"]
 
 #: The columns that make a variant.
 IDENTITY = (
@@ -65,6 +65,11 @@ class Variants:
 
 _TEXTS = ("id_number", "insurance_numbers", "name", "marked", "family_name", "middle_name", "given_name", "phone",
           "province", "ward")  # fmt: skip
+
+
+def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The columns ``sql`` gives, none of which holds a NULL."""
+    return {name: np.asarray(values) for name, values in con.execute(sql).fetchnumpy().items()}
 
 
 def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:

@@ -1,0 +1,120 @@
+"""Any order, any split over nights: the same persons; and what a night leaves behind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dedup.simulation.rates import ErrorRates
+from dedup.simulation.records import records
+from dedup.warehouse import Warehouse, memory_warehouse
+from tests.matching.conftest import add_records, run_match
+
+COLUMNS = (
+    "patient_record_id, facility_id, patient_id, first_ordered_at, national_id, insurance_id, full_name, birth_date,"
+    " birth_precision, sex, phone, province, address"
+)
+PERSONS = "SELECT patient_record_id, person_id, match_method, match_probability FROM patient_record ORDER BY 1"
+
+
+@pytest.fixture(scope="module")
+def world() -> Any:
+    """About three thousand records with more mistakes than usual."""
+    rates = ErrorRates(duplicate_record=0.1, id_typo=0.02, name_typo=0.03, no_id_adult=0.4)
+    return records(1200, 5, rates, days=365, facilities=12).to_arrow()
+
+
+def _load(warehouse: Warehouse, world: Any, nights: int, seed: int) -> list[Any]:
+    """Match the world in so many nights, its records shuffled."""
+    order = list(range(len(world)))
+    random.Random(seed).shuffle(order)
+    for night in range(nights):
+        part = world.take(order[night::nights])
+        warehouse.con.register("part", part)
+        warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM part")
+        warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM part")
+        warehouse.con.unregister("part")
+        run_match(warehouse)
+    return warehouse.con.execute(PERSONS).fetchall()
+
+
+@pytest.fixture(scope="module")
+def at_once(world: Any) -> Iterator[list[Any]]:
+    with memory_warehouse() as warehouse:
+        yield _load(warehouse, world, 1, 0)
+
+
+@pytest.mark.parametrize(("nights", "seed"), [(1, 3), (4, 1), (9, 2)])
+def test_nights_and_order_change_nothing(world: Any, at_once: list[Any], nights: int, seed: int) -> None:
+    with memory_warehouse() as warehouse:
+        assert _load(warehouse, world, nights, seed) == at_once
+
+
+def test_most_persons_are_found(world: Any, at_once: list[Any]) -> None:
+    truth = dict(zip(world["patient_record_id"].to_pylist(), world["true_person"].to_pylist(), strict=True))
+    found = {record: person for record, person, *_ in at_once}
+    assert len(set(found.values())) == pytest.approx(len(set(truth.values())), rel=0.06)
+
+
+LAN = {"national_id": "001170000123", "full_name": "Nguyễn Thị Lan", "birth_date": "1970-05-12", "sex": "female"}
+
+
+def _changes(warehouse: Warehouse) -> list[tuple[str, int]]:
+    return warehouse.con.execute(
+        "SELECT reason, count(*) FROM person_change GROUP BY reason ORDER BY reason"
+    ).fetchall()
+
+
+def _persons(warehouse: Warehouse) -> int:
+    row = warehouse.con.execute("SELECT count(DISTINCT person_id) FROM patient_record").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_merge_is_logged_and_judged_again(warehouse: Warehouse) -> None:
+    other = LAN | {"facility_id": "F9", "national_id": "not known"}
+    add_records(warehouse, [LAN, other | {"full_name": "Trần Văn Bình", "sex": "male"}])
+    run_match(warehouse)
+    assert _persons(warehouse) == 2
+    warehouse.con.execute("DELETE FROM todo")
+    add_records(warehouse, [LAN | {"facility_id": "F9", "first_ordered_at": "2026-09-02 08:00"}])
+    run_match(warehouse)
+    assert _persons(warehouse) == 1
+    assert _changes(warehouse) == [("merge", 1)]
+    assert warehouse.con.execute("SELECT stage, count(*) FROM todo GROUP BY stage").fetchall() == [("flag", 2)]
+
+
+def test_a_split_is_logged(warehouse: Warehouse) -> None:
+    add_records(warehouse, [LAN, LAN | {"facility_id": "F9"}])
+    run_match(warehouse)
+    add_records(warehouse, [LAN | {"facility_id": "F9", "national_id": "001170000777"}])
+    run_match(warehouse)
+    assert _persons(warehouse) == 2
+    assert _changes(warehouse) == [("split", 1)]
+
+
+def test_an_earlier_record_renames(warehouse: Warehouse) -> None:
+    add_records(warehouse, [LAN])
+    run_match(warehouse)
+    add_records(warehouse, [LAN | {"facility_id": "F9", "first_ordered_at": "2020-01-01 08:00"}])
+    run_match(warehouse)
+    assert _changes(warehouse) == [("rename", 1)]
+
+
+def test_a_record_that_is_gone_leaves_its_person(warehouse: Warehouse) -> None:
+    add_records(warehouse, [LAN, LAN | {"facility_id": "F9"}])
+    run_match(warehouse)
+    warehouse.con.execute("DELETE FROM todo")
+    warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity WHERE facility_id = 'F9'")
+    warehouse.con.execute("DELETE FROM patient_identity WHERE facility_id = 'F9'")
+    run_match(warehouse)
+    held = warehouse.con.execute("SELECT facility_id, match_method FROM patient_record").fetchall()
+    assert held == [("F0000", "single")]
+
+
+def test_nothing_to_do_does_nothing(warehouse: Warehouse) -> None:
+    summary = run_match(warehouse)
+    assert (summary.records, summary.persons, summary.pairs) == (0, 0, 0)
