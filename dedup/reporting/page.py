@@ -27,7 +27,7 @@ __all__ = ["policy", "render_html", "style_sheet", "template"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_KEPT = 500  # of every table but the orders, which limits itself
-_ROWS_OPEN = 12  # shown before "show all"
+_ROWS_OPEN = 15  # shown before "show all"
 _ROWS_PRINTED = 40  # as report.css has it
 
 _SCRIPT_WORDS = {
@@ -235,9 +235,11 @@ def _body(
             "<td class=r>" if column.kind in RIGHT else "<td class=m>" if column.kind in ("date", "moment") else "<td>"
         )
         before, after = (tag + '<a href="#orders" data-find>', "</a>") if column.name == last else (tag, "")
-        cells.append((place, before, after, writer(column.kind, words, figures)))
+        empty = "–" if column.kind == "text" else ""  # a link needs a text
+        cells.append((place, before, after, empty, writer(column.kind, words, figures)))
     lines = [
-        "<tr>" + "".join(before + escape(write(row[place])) + after for place, before, after, write in cells)
+        "<tr>"
+        + "".join(before + (escape(write(row[place])) or empty) + after for place, before, after, empty, write in cells)
         for row in rows
     ]
     return Markup("\n".join(lines))  # noqa: S704 (every cell went through escape)

@@ -31,7 +31,7 @@
     status.setAttribute("role", "status");
     more.type = clear.type = "button";
     label.append(input);
-    if (all.length > limit) tools.append(label, clear, status, more);
+    if (all.length > limit || table.id === "t-orders") tools.append(label, clear, status, more);
     table.closest(".wide").before(tools);
 
     function show() {
