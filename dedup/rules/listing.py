@@ -170,7 +170,7 @@ def _target(row: Row) -> str:
 
 def _listed(name: str, row: Row, tests: dict[str, Row]) -> ListedRule:
     test = tests.get(row["test_id"] or "", {})
-    taken = {column: row.get(column) for column in COLUMNS}
+    taken: dict[str, Any] = {column: row.get(column) for column in COLUMNS}
     taken |= {"kind": _KINDS[name], "target": _target(row)}
     taken |= {"name_vi": test.get("name_vi"), "name_en": test.get("name_en")}
     taken["condition"] = row["condition"] if name == "validity" else row["prior_flag"]

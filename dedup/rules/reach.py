@@ -41,9 +41,9 @@ def winners(tests: list[Row], rows: list[Row]) -> Iterator[Row]:
         days = _turning_days([row for target in aimed for row in target])
         for setting in SETTINGS:
             for day in days:
-                row = _winner(aimed, setting, day)
-                if row is not None:
-                    yield row
+                winner = _winner(aimed, setting, day)
+                if winner is not None:
+                    yield winner
 
 
 def _winner(aimed: list[list[Row]], setting: str, day: date) -> Row | None:
