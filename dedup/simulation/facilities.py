@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,8 @@ __all__ = ["REGISTER", "TIERS", "Facilities", "default_facilities", "make_facili
 TIERS = ("central", "provincial", "district", "commune", "private")
 REGISTER = (
     "facility_id", "name", "tier", "province", "lab_level", "iso15189",
-    "level_from", "level_to", "connected_since", "alias_of",
+    "level_from", "level_to", "connected_since",
+    "electronic_records", "insurance_connected", "electronic_payment", "alias_of",
 )  # fmt: skip
 
 _KIND = {
@@ -50,6 +52,9 @@ class Facilities:
     raised_on: list[date | None]  #: from this day on the level is one higher
     iso15189: Bools
     connected_since: list[date | None]
+    electronic_records: Bools
+    insurance_connected: Bools
+    electronic_payment: Bools
     alias: list[str]  #: a code from before the merger, used in the first weeks; blank: none
     pull: Floats  #: how many patients it draws
     format: list[str]
@@ -150,7 +155,8 @@ def make_facilities(
     rising = _first((tier == 4) & (level > 0))
     level[[lapsing, rising]] = np.maximum(level[[lapsing, rising]], 2)
     aliased = _first((tier == 2) & (np.arange(count) != lapsing))
-    connected = [start - timedelta(days=int(ago)) for ago in draw.between(30, 700, count)]
+    connected = [start - timedelta(days=int(ago)) for ago in draw.between(-days // 2, 700, count)]
+    office = Draw(seed, "facilities", "office")
     kinds = _formats(formats, count)
     codes = _codes(province)
     return Facilities(
@@ -165,6 +171,9 @@ def make_facilities(
         connected_since=[
             None if unknown else day for unknown, day in zip(draw.chance(0.2, count).tolist(), connected, strict=True)
         ],
+        electronic_records=office.chance(np.array([0.8, 0.4, 0.1, 0.02, 0.15])[tier], count),
+        insurance_connected=office.chance(np.array([1.0, 1.0, 1.0, 0.97, 0.85])[tier], count),
+        electronic_payment=office.chance(0.71, count),
         alias=[f"99{at % 1000:03d}" if at == aliased and not plain else "" for at in range(count)],
         pull=np.array([_PULL[TIERS[kind]] for kind in tier.tolist()]) * (0.6 + 0.8 * draw.uniform(count)),
         format=kinds,
@@ -183,6 +192,10 @@ def make_facilities(
     )
 
 
+def _word(holds: Any) -> str:
+    return "true" if holds else "false"
+
+
 def _row(facilities: Facilities, at: int, level: int, since: date | None, until: date | None) -> dict[str, str]:
     connected = facilities.connected_since[at]
     return {
@@ -191,16 +204,22 @@ def _row(facilities: Facilities, at: int, level: int, since: date | None, until:
         "tier": TIERS[facilities.tier[at]],
         "province": places().new_name[facilities.province[at]],
         "lab_level": "" if level < 0 else str(level),
-        "iso15189": "true" if facilities.iso15189[at] else "false",
+        "iso15189": _word(facilities.iso15189[at]),
         "level_from": since.isoformat() if since else "",
         "level_to": until.isoformat() if until else "",
         "connected_since": connected.isoformat() if connected else "",
+        "electronic_records": _word(facilities.electronic_records[at]),
+        "insurance_connected": _word(facilities.insurance_connected[at]),
+        "electronic_payment": _word(facilities.electronic_payment[at]),
         "alias_of": "",
     }
 
 
 def register(facilities: Facilities) -> pl.DataFrame:
-    """The register of CONTRACT §2.2: a row for each period of a level, and one for each old code."""
+    """The register of CONTRACT §2.2, with what the roll-out report asks besides.
+
+    A row for each period of a level, and one for each old code.
+    """
     rows = []
     for at in range(len(facilities)):
         level, raised = int(facilities.level[at]), facilities.raised_on[at]
