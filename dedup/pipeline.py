@@ -15,7 +15,7 @@ from dedup.warehouse import Run, Warehouse, open_finished, open_warehouse, start
 if TYPE_CHECKING:
     from dedup.reporting import Figures, Filters
 
-__all__ = ["RunSummary", "flag", "latest", "load", "match", "reading", "report", "run"]
+__all__ = ["RunSummary", "decide", "flag", "latest", "load", "match", "reading", "report", "run"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,14 @@ def flag(settings: Settings, *, everything: bool = False) -> RunSummary:
     with _writing("flag", settings, must_exist=True) as (warehouse, log):
         _flag(warehouse, log, settings, everything=everything)
     return _summary(log)
+
+
+def decide(decisions: Path, settings: Settings) -> int:
+    """Take in a reviewed file; the number of pairs decided. The next ``match`` acts on them."""
+    from dedup.matching import review_import
+
+    with _writing("review import", settings, must_exist=True) as (warehouse, log):
+        return review_import(warehouse, log, decisions)
 
 
 def report(settings: Settings, filters: Filters | None = None) -> Figures:

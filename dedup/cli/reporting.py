@@ -1,15 +1,18 @@
-"""dedup report, export."""
+"""dedup report, explain, export."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from dedup.cli.call import Call, command
+from dedup.cli.call import Call, Profile, Rules, command, laid_over
 from dedup.cli.showing import put_report
+from dedup.errors import UsageError
 from dedup.schema import SCOPES
 
 __all__ = ["register"]
@@ -20,8 +23,8 @@ _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
 
 def register(app: typer.Typer) -> None:
     """Add the commands that only read."""
-    command(app)(report)
-    command(app)(export)
+    for body in (report, explain, export):
+        command(app)(body)
 
 
 def report(
@@ -33,10 +36,17 @@ def report(
     scope: Annotated[list[str] | None, typer.Option(help="Only repeats of this scope.")] = None,
     since: Annotated[Day | None, typer.Option("--from", **_DAY, help="Ordered on this day or later.")] = None,
     until: Annotated[Day | None, typer.Option("--to", **_DAY, help="Ordered on this day or earlier.")] = None,
+    form: Annotated[
+        Literal["table", "html", "xlsx", "csv", "json"], typer.Option("--format", help="How to write it.")
+    ] = "table",
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to; else stdout.")] = None,
+    each_hospital: Annotated[
+        Path | None, typer.Option("--each-hospital", metavar="DIR", help="One file for each hospital, in this folder.")
+    ] = None,
 ) -> None:
     """What was repeated, where, and what it cost. Filters may be repeated."""
     from dedup import pipeline
-    from dedup.reporting import Filters
+    from dedup.reporting import Filters, figures, render, write_each_hospital, write_report
 
     filters = Filters(
         hospitals=tuple(hospital or ()),
@@ -47,7 +57,44 @@ def report(
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
-    put_report(call, pipeline.report(call.settings, filters), call.lang)
+    if form == "table" and (out or each_hospital):
+        raise UsageError("A table is for the terminal. For files choose --format html, xlsx, csv or json.")
+    with pipeline.reading(call.settings) as warehouse:
+        if each_hospital:
+            files = write_each_hospital(warehouse, filters, form, call.lang, each_hospital)
+            call.say(f"{len(files):,} files in {each_hospital}")
+            return
+        found = figures(warehouse, filters)
+    if out:
+        write_report(found, form, call.lang, out)
+    elif form == "table":
+        put_report(call, found, call.lang)
+    else:
+        sys.stdout.buffer.write(render(found, form, call.lang))
+
+
+def explain(
+    call: Call,
+    facility: Annotated[str, typer.Argument(metavar="FACILITY", help="The facility that ordered.")],
+    order: Annotated[str, typer.Argument(metavar="ORDER", help="Its order number.")],
+    line: Annotated[int, typer.Argument(metavar="[LINE]", help="Line of the order.", min=1)] = 1,
+    rules: Rules = None,
+    profile: Profile = None,
+    form: Annotated[Literal["text", "html"], typer.Option("--format", help="html: one page with a timeline.")] = "text",
+) -> None:
+    """Why an order line was flagged, or was not: the priors, what each failed on, the rule and its source."""
+    from dedup import pipeline
+    from dedup.reporting import explain_html, explain_text
+    from dedup.rules.tracing import trace
+
+    settings = laid_over(call.settings, rules=rules, profile=profile)
+    with pipeline.reading(settings) as warehouse:
+        traced = dataclasses.asdict(trace(warehouse, settings, facility, order, line))
+        if call.json:
+            call.put_json(traced)
+        else:
+            tell = explain_html if form == "html" else explain_text
+            call.put(tell(warehouse, traced, call.lang).removesuffix("\n"))
 
 
 def export(
