@@ -1,7 +1,8 @@
-"""Where deliveries land: one staging table of typed rows for all formats, and the rows that failed.
+"""Where deliveries land: one staging table of text for all formats, then one of typed rows, and the rows that failed.
 
 A format module turns its file into the canonical columns as text, in the source's own order, and hands them to
-``Landing``; typing and quarantine are the same for everybody (``parsing``).
+``Landing``. Typing and quarantine are the same for everybody (``parsing``) and happen once for all deliveries of a
+run: planning that query costs more than the rows of a small file.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from dedup.schema import CANONICAL
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Filed", "Landing", "make_staging"]
+__all__ = ["Filed", "Landing", "make_staging", "type_rows"]
 
 _STAGING = {
+    # missing: what is wrong with every row of the delivery, as ``column:reason``.
+    "landed_text": {"delivery_no": "INTEGER", "row_number": "BIGINT", "encounter_no": "INTEGER", "missing": "VARCHAR"}
+    | dict.fromkeys(CANONICAL, "VARCHAR"),
     # row_number: 1 = the first record of the source; encounter_no: which Filed it belongs to (formats that send
     # whole encounters).
     "landed": {"delivery_no": "INTEGER", "row_number": "BIGINT", "encounter_no": "INTEGER"} | PARSED,
+    "first_row": {"delivery_no": "INTEGER", "first_rowid": "BIGINT"},  # where unnumbered rows begin in ``landed``
     "landed_reject": {
         "delivery_no": "INTEGER",
         "row_number": "BIGINT",
@@ -69,7 +74,6 @@ class Landing:
     delivery_no: int
     rows_read: int = 0
     counted: int = 0
-    first_rowid: int | None = None  #: where its unnumbered rows begin in ``landed``
     failed: bool = False  #: the file could not be read to its end
     dated: bool = False
     whole_encounters: bool = False
@@ -85,23 +89,20 @@ class Landing:
         row_number: str | None = None,
         encounter_no: str = "NULL",
     ) -> int:
-        """Type and stage the rows of the relation ``source``; returns how many there were.
+        """Stage the rows of the relation ``source`` as text; returns how many there were.
 
         ``columns`` maps a canonical column to an expression over the source; absent ones are NULL. Rows are
         numbered by the expression ``row_number`` or, when there is none, from 1 in the order they come; a delivery
         may hand over unnumbered rows only once.
         """
         chosen = ", ".join(f'CAST({columns.get(name, "NULL")} AS VARCHAR) AS "{name}"' for name in CANONICAL)
-        carried = {"_row_number": row_number or "NULL", "_encounter_no": encounter_no}
-        text = f"(SELECT {chosen}, {', '.join(f'{sql} AS {name}' for name, sql in carried.items())} FROM {source})"
+        wrong = next((f"'{name}:{missing[name]}'" for name in CANONICAL if missing and name in missing), "NULL")
         made = self.con.execute(
-            f"INSERT INTO landed SELECT {self.delivery_no}, {', '.join(carried)}, {', '.join(PARSED)} "
-            f"FROM ({parse(text, missing, keep=tuple(carried))}){' ORDER BY _row_number' if row_number else ''}",
+            f"INSERT INTO landed_text SELECT {self.delivery_no}, {row_number or 'NULL'} AS row_number, {encounter_no}, "
+            f"{wrong}, {chosen} FROM {source}{' ORDER BY row_number' if row_number else ''}",
             list(parameters),
         ).fetchone()
         rows = int(made[0]) if made else 0
-        if row_number is None and rows:
-            self.first_rowid = self._first_rowid(rows)
         self.rows_read += rows
         return rows
 
@@ -137,14 +138,23 @@ class Landing:
         for table in _STAGING:
             self.con.execute(f'DELETE FROM "{table}" WHERE delivery_no = ?', [self.delivery_no])
         self.rows_read = 0
-        self.first_rowid = None
         self.failed = False
 
-    def _first_rowid(self, rows: int) -> int:
-        """Insertion keeps the source's order, so a row's place in the table is its place in the file."""
-        span = self.con.execute(
-            "SELECT min(rowid), max(rowid) FROM landed WHERE delivery_no = ?", [self.delivery_no]
-        ).fetchone()
-        if span is None or span[1] - span[0] + 1 != rows:
-            raise InputError(f"{self.path.name}: rows came out of order while they were read.")
-        return int(span[0])
+
+def type_rows(con: duckdb.DuckDBPyConnection) -> None:
+    """Parse everything that landed. Keeps the order, so that an unnumbered row's place says which row it was."""
+    carried = ("delivery_no", "row_number", "encounter_no")
+    con.execute(
+        f"INSERT INTO landed SELECT {', '.join(carried)}, {', '.join(PARSED)} "
+        f"FROM ({parse('landed_text', keep=(*carried, 'missing'))})"
+    )
+    con.execute("DROP TABLE landed_text")
+    con.execute(
+        "INSERT INTO first_row SELECT delivery_no, min(rowid) FROM landed WHERE row_number IS NULL GROUP BY delivery_no"
+    )
+    scattered = con.execute(
+        "SELECT count(*) FROM (SELECT max(rowid) - min(rowid) + 1 <> count(*) AS gaps FROM landed "
+        "WHERE row_number IS NULL GROUP BY delivery_no) WHERE gaps"
+    ).fetchone()
+    if scattered is None or scattered[0]:
+        raise InputError("Rows came out of order while they were read.")

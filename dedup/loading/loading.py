@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dedup.loading.finding import find
 from dedup.loading.identities import refresh_identities
-from dedup.loading.landing import Landing, make_staging
+from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.receiving import Arrival, receive
 from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
@@ -48,6 +48,7 @@ def load(
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
             arrivals, repeated, notes = receive(con, found.paths)
+            type_rows(con)
             with warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):
                     store(con, wave)
@@ -66,7 +67,6 @@ def load(
 
 
 _TEMPORARY = {
-    "arrival": "delivery_no INTEGER, first_rowid BIGINT",
     "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
     "touched": "patient_record_id BIGINT",
     "sensitive_code": "code_system VARCHAR, test_code VARCHAR",
@@ -158,7 +158,7 @@ def _write(
         FROM (
             SELECT l.delivery_no, coalesce(l.row_number, l.rowid - a.first_rowid + 1) AS row_number,
                    split_part(problem, ':', 1) AS column_name, split_part(problem, ':', 2) AS reason
-            FROM landed AS l JOIN arrival AS a ON a.delivery_no = l.delivery_no WHERE problem IS NOT NULL
+            FROM landed AS l LEFT JOIN first_row AS a ON a.delivery_no = l.delivery_no WHERE problem IS NOT NULL
             UNION ALL
             SELECT delivery_no, row_number, column_name, reason FROM landed_reject
         ) AS r

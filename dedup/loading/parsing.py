@@ -45,11 +45,11 @@ PARSED: dict[str, str] = {
 _ISO = r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:[.,]\d{1,9})?(?: ?([zZ]|[+-]\d{2}(?::?\d{2})?))?"
 
 
-def parse(source: str, missing: dict[str, str] | None = None, keep: tuple[str, ...] = ()) -> str:
+def parse(source: str, keep: tuple[str, ...] = ()) -> str:
     """The SELECT that types ``source``, a relation with every canonical column as text, in canonical order.
 
-    ``missing`` names columns that are wrong in every row (absent, or there twice) with the reason;
-    ``keep`` names further columns of the source that are passed through.
+    ``keep`` names further columns of the source that are passed through; one of them, ``missing``, says what is wrong
+    with every row of a delivery (``column:reason``; NULL: nothing).
     """
     clean = ", ".join(f'{_trimmed(name)} AS "{name}"' for name in CANONICAL)
     typed = ", ".join(f'{_typed(name)} AS "{name}"' for name in CANONICAL)
@@ -57,7 +57,7 @@ def parse(source: str, missing: dict[str, str] | None = None, keep: tuple[str, .
     columns = ", ".join(f'"{name}"' for name in PARSED if name != "problem")
     kept = "".join(f", {name}" for name in keep)
     return (
-        f"SELECT {columns}, {_problem(missing or {})} AS problem{kept}\n"
+        f"SELECT {columns}, {_problem()} AS problem{kept}\n"
         f"FROM (SELECT {typed}, {_precision()} AS birth_precision, {raw}{kept}\n"
         f"      FROM (SELECT {clean}{kept} FROM {source}))"
     )
@@ -142,9 +142,9 @@ _SPECIAL = {
 }
 
 
-def _problem(missing: dict[str, str]) -> str:
+def _problem() -> str:
     """The first thing wrong with a row, in the contract's order of columns."""
-    cases = [f"WHEN true THEN '{column}:{reason}'" for column, reason in missing.items()]
+    cases = ["WHEN missing IS NOT NULL THEN missing"]
     for name, must in CANONICAL.items():
         cases += [f"WHEN {test} THEN '{name}:{reason}'" for test, reason in _tests(name, must)]
     return "CASE " + "\n".join(cases) + " END"
@@ -159,7 +159,7 @@ def _tests(name: str, must: bool) -> list[tuple[str, str]]:
         tests.append((f'strlen("{name}") > {MAX_TEXT}', "too_long"))
     wrong = f'{given} IS NOT NULL AND "{name}" IS NULL'
     if name in _TIMES:
-        tests.append((f'{wrong} OR year("{name}") NOT BETWEEN 1900 AND 2100', "bad_timestamp"))
+        tests.append((f'{wrong} OR year("{name}") NOT BETWEEN 1940 AND 2060', "bad_timestamp"))
     elif name == "birth_date":
         tests.append((f"{wrong} OR year(birth_date) NOT BETWEEN 1900 AND 2100", "bad_date"))
     elif name == "price_vnd":

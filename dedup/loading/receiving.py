@@ -105,7 +105,6 @@ class _Desk:
         return Landing(self.con, link, self.number)
 
     def _close(self, landing: Landing, path: Path, name: str, format_name: str) -> None:
-        self.con.execute("INSERT INTO arrival VALUES (?, ?)", [landing.delivery_no, landing.first_rowid])
         self.arrivals.append(Arrival(name, self.delivery_id, format_name, landing))
 
 

@@ -79,7 +79,7 @@ def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
                {identity_id("own_facility_id", "patient_id")} AS identity_id,
                hash(own_facility_id, {key}) AS key
         FROM {_ACCEPTED} AS a
-        JOIN arrival AS n ON n.delivery_no = a.delivery_no
+        LEFT JOIN first_row AS n ON n.delivery_no = a.delivery_no
         JOIN code AS c ON c.code_system = a.code_system AND c.test_code = a.test_code
                       AND c.facility_id = a.own_facility_id
         """,
