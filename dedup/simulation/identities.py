@@ -82,9 +82,7 @@ def _national_ids(rows: _Rows, draw: Draw) -> pl.Series:
     borrows &= parent >= 0
     holder = np.where(borrows, parent, rows.who)
     holder = np.where(~rows.baby & draw.chance(rates.relative_id, count), rows.other, holder)
-    number = np.where((absent_now | rows.baby) & ~borrows, 0, persons.cccd[holder])
-    # a few babies have a number of their own already: all who neither borrow nor lack one
-    number = np.where(rows.baby & ~borrows & ~absent_now, persons.cccd[rows.who], number)
+    number = np.where(absent_now & ~borrows, 0, persons.cccd[holder])
     number = _mistyped(number, 6, rates.id_typo, draw)
     text = _text(number, 12)
     old = (number > 0) & (persons.cmnd[holder] > 0) & draw.chance(rates.old_cmnd, count)

@@ -20,7 +20,7 @@ class ErrorRates:
     # national id
     no_id_adult: float = 0.25
     no_id_child: float = 0.62  #: under 14
-    no_id_newborn: float = 0.62
+    no_id_newborn: float = 0.88
     parent_id_on_child: float = 0.10  #: a guardian's number on a child
     mother_id_on_newborn: float = 0.33
     old_cmnd: float = 0.05  #: the nine-digit number, where the person had one
