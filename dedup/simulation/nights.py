@@ -22,12 +22,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from dedup.errors import UsageError
 from dedup.schema import STATUSES
 from dedup.simulation import writing_xml
 from dedup.simulation.batching import file_name
 from dedup.simulation.canonical import batches, canonical, of_facility
 from dedup.simulation.draw import Draw, Ints
 from dedup.simulation.facilities import register
+from dedup.simulation.simulate import prepare
 from dedup.simulation.truth import write_truth
 from dedup.simulation.visits import DAY
 from dedup.simulation.world import World, make_world
@@ -162,19 +164,19 @@ def simulate_nights(
 ) -> NightsSummary:
     """Write ``nights`` folders ``out/nights/01`` …, the register and the truth.
 
-    A night without any file has an empty folder. ``xml=False``: canonical CSV alone. Raises ValueError for fewer than
-    seven nights.
+    A night without any file has an empty folder. ``xml=False``: canonical CSV alone. Raises UsageError for fewer than
+    seven nights, or when ``out`` holds a world already.
     """
     if nights < 7:
-        raise ValueError("at least 7 nights")
+        raise UsageError("at least 7 nights")
     formats = ("csv", "xml") if xml else ("csv",)
+    prepare(out, "nights", "truth")
     world = make_world(persons, seed, start=start, days=nights, facilities=facilities, formats=formats, file_days=1)
     for number in range(nights):
         _night(out, number)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         counts = _deliver(world, Path(folder), out)
     register(world.facilities).write_csv(out / "facilities.csv")
-    (out / "truth").mkdir(exist_ok=True)
     write_truth(world, out / "truth")
     _, changed = _events(world, np.arange(len(world.orders)))
     return NightsSummary(out=out, nights=nights, lines=len(world.orders), corrected=int((changed >= 0).sum()), **counts)

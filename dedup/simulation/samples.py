@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SAMPLE", "make_samples", "samples_dir"]
 
-#: How data/samples/world was made: ``python -m dedup.simulation data/samples/world``.
+#: How data/samples/world was made: ``python -m dedup.simulation data/samples/world``, its folders removed first.
 SAMPLE: dict[str, Any] = {"persons": 1600, "seed": 1, "days": 91, "file_days": 28}
 
 

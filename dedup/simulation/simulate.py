@@ -9,10 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dedup.errors import UsageError
+
 if TYPE_CHECKING:
     from dedup.simulation.rates import ErrorRates
 
-__all__ = ["FORMATS", "SimulationSummary", "simulate"]
+__all__ = ["FORMATS", "SimulationSummary", "prepare", "simulate"]
 
 #: Format → the module that writes it: ``write(world, facility, folder) -> files``.
 FORMATS = {
@@ -39,6 +41,15 @@ class SimulationSummary:
     files: int
 
 
+def prepare(out: Path, *folders: str) -> None:
+    """Make the folders of a world. Raises UsageError when one is not empty: two worlds would mix."""
+    for folder in (out / name for name in folders):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty; choose another folder or remove it first")
+    for folder in (out / name for name in folders):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def simulate(
     persons: int,
     seed: int,
@@ -57,14 +68,14 @@ def simulate(
     ``out/input`` holds the deliveries, ``out/facilities.csv`` the register (CONTRACT §2.2), ``out/truth`` what really
     happened. The first of ``formats`` is sent by four of five facilities. ``plain`` keeps to what every format
     can carry (national codes, no specimens, flags or reasons), so that the same world in another format gives the
-    same flags. A file holds ``file_days`` days of one facility. Raises ValueError when a format is unknown or a number
-    makes no sense.
+    same flags. A file holds ``file_days`` days of one facility. Raises UsageError when a format is unknown, a number
+    makes no sense, or ``out`` holds a world already.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
-        raise ValueError(f"formats must be some of: {', '.join(FORMATS)}")
+        raise UsageError(f"formats must be some of: {', '.join(FORMATS)}")
     if persons < 1 or days < 7 or file_days < 1 or seed < 0 or (facilities is not None and facilities < 8):
-        raise ValueError("at least 1 person, 7 days, 1 day a file and 8 facilities, and a seed that is not negative")
+        raise UsageError("at least 1 person, 7 days, 1 day a file and 8 facilities, and a seed that is not negative")
     from dedup.simulation.facilities import register
     from dedup.simulation.truth import write_truth
     from dedup.simulation.world import make_world
@@ -80,8 +91,7 @@ def simulate(
         plain=plain,
         file_days=file_days,
     )
-    for folder in (out, out / "input", out / "truth"):
-        folder.mkdir(parents=True, exist_ok=True)
+    prepare(out, "input", "truth")
     files = 0
     for facility, name in enumerate(world.facilities.format):
         if world.line_start[facility + 1] > world.line_start[facility]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from dedup.errors import UsageError
 from dedup.simulation import simulate
 from dedup.simulation.nights import NightsSummary, simulate_nights
 
@@ -71,5 +72,5 @@ def test_lines_grow_from_ordered_to_final(nights: NightsSummary) -> None:
 
 
 def test_fewer_than_seven_nights_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nights"):
+    with pytest.raises(UsageError, match="nights"):
         simulate_nights(10, 1, tmp_path, nights=3)

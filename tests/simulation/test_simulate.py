@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dedup.errors import UsageError
 from dedup.simulation import simulate
 
 
@@ -31,6 +32,12 @@ def test_the_smallest_worlds_are_written(persons: int, tmp_path: Path) -> None:
 )
 def test_arguments_that_make_no_sense_are_refused(wrong: dict[str, object], tmp_path: Path) -> None:
     arguments: dict[str, object] = {"persons": 10, "seed": 1, "days": 7} | wrong
-    with pytest.raises(ValueError, match=r"at least|formats"):
+    with pytest.raises(UsageError, match=r"at least|formats"):
         simulate(out=tmp_path / "w", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "w").exists()
+
+
+def test_two_worlds_never_mix(tmp_path: Path) -> None:
+    simulate(20, 1, tmp_path, days=7)
+    with pytest.raises(UsageError, match="not empty"):
+        simulate(20, 2, tmp_path, days=7)
