@@ -18,7 +18,7 @@ from dedup.cli.guard import guarded
 if TYPE_CHECKING:
     from dedup.settings import Settings
 
-__all__ = ["Call", "Facilities", "Lang", "Profile", "Rules", "command", "laid_over"]
+__all__ = ["Call", "Facilities", "FailOn", "Lang", "Profile", "Rules", "command", "laid_over"]
 
 Lang = Literal["vi", "en"]
 Rules = Annotated[
@@ -26,6 +26,11 @@ Rules = Annotated[
 ]
 Facilities = Annotated[Path | None, typer.Option("--facilities", metavar="FILE", help="Facility register (CSV).")]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Validity profile of the catalogue.")]
+
+FailOn = Annotated[
+    int | None,
+    typer.Option("--fail-on", metavar="N", min=0, help="Exit code 6 above N avoidable repeats elsewhere."),
+]
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "db": (Annotated[Path | None, typer.Option("--db", metavar="FILE", help="The warehouse.")], None),

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dedup.cli.call import Call, Profile, Rules, command, laid_over
-from dedup.cli.showing import put_report
+from dedup.cli.call import Call, FailOn, Profile, Rules, command, laid_over
+from dedup.cli.showing import fail_on, put_report
 from dedup.errors import UsageError
 from dedup.schema import SCOPES
 
@@ -43,6 +43,7 @@ def report(
     each_hospital: Annotated[
         Path | None, typer.Option("--each-hospital", metavar="DIR", help="One file for each hospital, in this folder.")
     ] = None,
+    limit: FailOn = None,
 ) -> None:
     """What was repeated, where, and what it cost. Filters may be repeated."""
     from dedup import pipeline
@@ -71,6 +72,7 @@ def report(
         put_report(call, found, call.lang)
     else:
         sys.stdout.buffer.write(render(found, form, call.lang))
+    fail_on(found, limit)
 
 
 def explain(

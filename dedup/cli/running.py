@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dedup.cli.call import Call, Facilities, Profile, Rules, command, laid_over
-from dedup.cli.showing import put_report, stage_lines
+from dedup.cli.call import Call, Facilities, FailOn, Profile, Rules, command, laid_over
+from dedup.cli.showing import fail_on, put_report, stage_lines
 
 if TYPE_CHECKING:
     from dedup.pipeline import RunSummary
@@ -52,6 +52,7 @@ def run(
     rules: Rules = None,
     facilities: Facilities = None,
     profile: Profile = None,
+    limit: FailOn = None,
 ) -> None:
     """Load the inputs, match patients, flag repeats, report."""
     from dedup import pipeline
@@ -59,8 +60,10 @@ def run(
     settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile)
     summary = pipeline.run(inputs, settings)
     _tell(call, summary)
-    put_report(call, pipeline.report(settings), call.lang)
+    figures = pipeline.report(settings)
+    put_report(call, figures, call.lang)
     summary.check()
+    fail_on(figures, limit)
 
 
 def load(call: Call, inputs: Inputs, facilities: Facilities = None) -> None:

@@ -1,4 +1,4 @@
-"""dedup runs list, show."""
+"""dedup runs list, show, diff."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dedup.cli.call import Call, command
-from dedup.cli.showing import put_rows
+from dedup.cli.showing import flat, put_rows
 
 __all__ = ["register"]
 
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What each run did.", no_args_is_help=True)
     command(group, "list")(list_runs)
     command(group, "show")(show_run)
+    command(group, "diff")(diff_runs)
     app.add_typer(group, name="runs")
 
 
@@ -41,3 +42,19 @@ def show_run(
 
     with pipeline.latest(call.settings) as warehouse:
         put_run(call, logged_run(warehouse, run_id))
+
+
+def diff_runs(
+    call: Call,
+    before: Annotated[int, typer.Argument(metavar="RUN", help="The earlier run.")],
+    after: Annotated[int, typer.Argument(metavar="RUN", help="The later run.")],
+) -> None:
+    """Where two runs differ: versions, counts, seconds."""
+    from dedup import pipeline
+    from dedup.warehouse.runs import logged_run
+
+    with pipeline.latest(call.settings) as warehouse:
+        sides = [dict(flat(logged_run(warehouse, number))) for number in (before, after)]
+    names = list(dict.fromkeys([*sides[0], *sides[1]]))
+    rows = [{"what": name, "before": sides[0].get(name), "after": sides[1].get(name)} for name in names]
+    put_rows(call, [row for row in rows if row["before"] != row["after"]], ("what", "before", "after"))

@@ -9,16 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dedup.cli.call import Call, Lang
+from dedup.errors import FindingsError
 
 if TYPE_CHECKING:
     from dedup.reporting import Figures
 
-__all__ = ["put_fields", "put_report", "put_rows", "put_run", "stage_lines"]
+__all__ = ["fail_on", "flat", "put_fields", "put_report", "put_rows", "put_run", "stage_lines"]
 
 #: Columns of a report that goes to a file or another program instead of a terminal.
 FILE_WIDTH = 120
 #: Columns of the run log that hold something for each stage.
 STAGES = ("counts", "seconds", "notes")
+
+
+def fail_on(figures: Figures, limit: int | None) -> None:
+    """Raise FindingsError when there are more avoidable repeats at another facility than ``limit``."""
+    found = figures.scope("elsewhere").verdicts["avoidable"]
+    if limit is not None and found > limit:
+        raise FindingsError(f"{found:,} avoidable repeats at another facility are more than --fail-on {limit:,}.")
 
 
 def put_report(call: Call, figures: Figures, *langs: Lang) -> None:
@@ -63,6 +71,15 @@ def _lines(fields: Mapping[str, object], indent: str) -> Iterator[str]:
             yield from _lines(value, indent + "  ")
         else:
             yield f"{indent}{name:<18} {_cell(value)}".rstrip()
+
+
+def flat(fields: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    """The innermost values, each with the names that lead to it."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{before}{name} ")
+        else:
+            yield before + name, value
 
 
 def put_run(call: Call, run: Mapping[str, Any]) -> None:

@@ -106,3 +106,35 @@ def test_a_world_is_simulated(dedup: Dedup, tmp_path: Path) -> None:
     assert json.loads(result.stdout)["persons"] > 0
     assert (tmp_path / "world" / "facilities.csv").exists()
     assert dedup("simulate", "--persons", "50", "-o", "w", "--format", "nonsense").returncode == 2
+
+
+def test_findings_over_the_limit_are_6(dedup: Dedup, orders: Path) -> None:
+    assert dedup("run", orders, "--db", "w.duckdb", "--fail-on", "0").returncode == 6
+    assert dedup("report", "--db", "w.duckdb", "--fail-on", "1").returncode == 0
+
+
+def test_two_runs_are_compared(dedup: Dedup, orders: Path) -> None:
+    for _ in range(2):
+        dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    rows = json.loads(dedup("runs", "diff", "1", "2", "--db", "w.duckdb", "--json").stdout)
+    loaded = {row["what"]: (row["before"], row["after"]) for row in rows}["counts load rows_loaded"]
+    assert loaded == (2, 0)
+
+
+def test_a_line_is_explained(dedup: Dedup, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    told = dedup("explain", "01002", "B1", "--db", "w.duckdb", "--lang", "en")
+    assert "avoidable" in told.stdout
+    assert "moh26.hba1c" in told.stdout
+    assert dedup("explain", "01002", "nope", "--db", "w.duckdb").returncode == 2
+
+
+@pytest.mark.parametrize("form", ["html", "xlsx", "csv", "json"])
+def test_reports_are_written_as_files(form: str, dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    assert dedup("report", "--format", form, "-o", f"r.{form}", "--db", "w.duckdb").returncode == 0
+    assert stat.S_IMODE((tmp_path / f"r.{form}").stat().st_mode) == 0o600
+    if form == "html":
+        words = ("report", "--format", form, "--each-hospital", "each", "--db", "w.duckdb")
+        assert dedup(*words).returncode == 0
+        assert len(list((tmp_path / "each").glob("*.html"))) == 3
