@@ -12,8 +12,10 @@ from dedup.reporting.explaining import explain_html, explain_text
 from dedup.reporting.figures import Figures, each_hospital, figures
 from dedup.reporting.filters import Filters
 from dedup.reporting.page import render_html
+from dedup.reporting.rollout import rollout
 from dedup.reporting.terminal import render_table
 from dedup.reporting.writing import FORMATS, render, write_each_hospital, write_report
+from dedup.warehouse import Warehouse
 
 __all__ = [
     "FORMATS",
@@ -28,9 +30,10 @@ __all__ = [
     "render_html",
     "render_json",
     "render_table",
+    "rollout",
     "write_each_hospital",
     "write_report",
 ]
 
 #: Report → what computes it. A new report is one file and one line here.
-REPORTS: dict[str, Callable[..., object]] = {"repeats": figures}
+REPORTS: dict[str, Callable[[Warehouse, Filters | None], Figures]] = {"repeats": figures, "rollout": rollout}

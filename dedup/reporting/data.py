@@ -20,7 +20,7 @@ def render_json(figures: Figures) -> str:
 
 def as_dict(figures: Figures) -> dict[str, Any]:
     """The headline figures under the names of ``Figures`` and, under ``tables``, each section as a list of rows."""
-    fields = ("facility_id", "facility_name", "lines", "persons", "price_vnd", "first_at", "last_at")
+    fields = ("report", "facility_id", "facility_name", "lines", "persons", "price_vnd", "first_at", "last_at")
     return {
         **{name: getattr(figures, name) for name in fields},
         "filters": dataclasses.asdict(figures.filters),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from dedup.reporting.tables import Section, Table
 from dedup.schema import VERDICTS
 from dedup.warehouse import Warehouse
 
-__all__ = ["Basis", "Figures", "ScopeFigures", "each_hospital", "figures"]
+__all__ = ["Basis", "Figures", "Names", "ScopeFigures", "each_hospital", "figures", "look"]
 
 _NO_LINES: dict[str, Any] = {
     "lines": 0,
@@ -73,6 +73,7 @@ class Figures:
     tables: Mapping[str, Table]
     facility_names: Mapping[str, str]
     test_names: Mapping[str, tuple[str, str]]  #: test_id → Vietnamese, English
+    report: str = "repeats"  #: which of REPORTS this is
 
     def scope(self, name: str) -> ScopeFigures:
         """The headline of one scope; zeros when the filters left it out."""
@@ -88,7 +89,7 @@ def figures(warehouse: Warehouse, filters: Filters | None = None) -> Figures:
     con = warehouse.con
     filters = check(con, filters or Filters())
     with prepared(con, filters):
-        return _look(con, filters, None, _Names(con))[ALL]
+        return look(con, filters, None, Names(con), SECTIONS.values())[ALL]
 
 
 def each_hospital(warehouse: Warehouse, filters: Filters | None = None) -> Iterator[Figures]:
@@ -96,14 +97,14 @@ def each_hospital(warehouse: Warehouse, filters: Filters | None = None) -> Itera
     con = warehouse.con
     filters = check(con, filters or Filters())
     with prepared(con, filters) as units:
-        names = _Names(con)
+        names = Names(con)
         for start in range(0, len(units), _CHUNK):
             chunk = units[start : start + _CHUNK]
-            found = _look(con, filters, chunk, names)
+            found = look(con, filters, chunk, names, SECTIONS.values())
             yield from (found[unit] for unit in chunk)
 
 
-class _Names:
+class Names:
     """What codes are called, and what the flags were made with; read once per report."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -121,16 +122,16 @@ class _Names:
         )
 
 
-def _look(
-    con: duckdb.DuckDBPyConnection, filters: Filters, units: list[str] | None, names: _Names
+def look(
+    con: duckdb.DuckDBPyConnection, filters: Filters, units: list[str] | None, names: Names, sections: Iterable[Section]
 ) -> dict[str, Figures]:
-    """The reports of the units (None: the one about everything)."""
+    """The reports of the units (None: the one about everything), made of ``sections``."""
     look_at(con, units)
     keys = [ALL] if units is None else units
     heads = _headlines(con)
     scopes = _scopes(con)
     tables = {unit: dict[str, Table]() for unit in keys}
-    for section in SECTIONS.values():
+    for section in sections:
         if not (section.only_all and units is not None):
             for unit, rows in _rows(con, section, keys).items():
                 tables[unit][section.name] = Table(section, tuple(rows))

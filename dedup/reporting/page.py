@@ -131,13 +131,23 @@ def _cards(figures: Figures, words: Words) -> list[_Card]:
                 [words("honest saving {saving}", saving=numbers.dong(scope.chain_vnd, lang))],
             ),
         ]
-    recorded = _recorded(figures, words)
     persons = words("{persons} persons", persons=numbers.count(figures.persons, lang))
     price = words("price together {price}", price=numbers.dong(figures.price_vnd, lang))
+    own = _connected(figures, words) if figures.report == "rollout" else _recorded(figures, words)
+    return [*cards, *own, _Card(words("Order lines"), numbers.count(figures.lines, lang), [persons, price])]
+
+
+def _connected(figures: Figures, words: Words) -> list[_Card]:
+    tiers, waiting = figures.tables["tiers"].dicts(), figures.tables["waiting"].dicts()
+    whole, connected, late = (
+        sum(int(str(row[name])) for row in rows)
+        for rows, name in ((tiers, "facilities"), (tiers, "connected"), (waiting, "waiting"))
+    )
+    of = words("of {number} facilities", number=numbers.count(whole, words.lang))
+    why = words("because the orderer or the source is not connected yet")
     return [
-        *cards,
-        *recorded,
-        _Card(words("Order lines"), numbers.count(figures.lines, lang), [persons, price]),
+        _Card(words("Connected facilities"), numbers.count(connected, words.lang), [of]),
+        _Card(words("Avoidable repeats that wait"), numbers.count(late, words.lang), [why]),
     ]
 
 

@@ -128,6 +128,20 @@ def _largest(rows: list[dict[str, Any]], name: str) -> list[str]:
     return sorted(sums, key=lambda code: (-sums[code], code))[:_SIDE]
 
 
+def _curve(table: Table, figures: Figures, words: Words) -> Markup:
+    text = words("Avoidable repeats reached after each step; the strong part: what largest first would have reached")
+    rows = [
+        Bar(
+            f"{row['step']} {facility(row['facility_id'], figures)}",
+            row["reached"],
+            f"{numbers.percent(row['share'], words.lang)} / {numbers.percent(row['largest_first_share'], words.lang)}",
+            row["largest_first"],
+        )
+        for row in _rows(table, figures)[:_DOTS]
+    ]
+    return Markup('<p class="quiet">{}</p>{}').format(text, bars(rows))
+
+
 #: Section → its chart, drawn above the table.
 PICTURES: dict[str, Callable[[Table, Figures, Words], Markup]] = {
     "funnel": _funnel,
@@ -139,4 +153,5 @@ PICTURES: dict[str, Callable[[Table, Figures, Words], Markup]] = {
     "ages": _counts("age", "repeats", "avoidable"),
     "used": _counts("part", "repeats", "avoidable"),
     "weeks": _weeks,
+    "next": _curve,
 }

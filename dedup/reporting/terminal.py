@@ -28,6 +28,9 @@ _SHOWN: dict[str, tuple[int, tuple[str, ...]]] = {
     ),
     "rejected": (10, ("source_name", "column_name", "reason", "rows")),
     "skipped": (10, ("source_name", "reason", "rows")),
+    "tiers": (10, ("tier", "facilities", "delivering", "connected", "connected_share", "to_go")),
+    "waiting": (10, ("test_id", "avoidable", "waiting", "share", "waiting_vnd")),
+    "next": (15, ("step", "facility_id", "tier", "gain", "reached", "share", "largest_first_share")),
     "rules": (10, ("rule_id", "applies_to", "valid_hours", "repeats", "source")),
 }
 _MORE = mark("{number} more; all of them: --format html, xlsx or json")

@@ -11,6 +11,8 @@ __all__ = ["head", "title"]
 
 def title(figures: Figures, words: Words) -> str:
     """The report's title, with the hospital when it is about one."""
+    if figures.report == "rollout":
+        return words("Connecting the hospitals: where we stand and who comes next")
     if figures.facility_id is None:
         return words("Repeated tests with a valid earlier result")
     name = plain(f"{figures.facility_id} {figures.facility_name or ''}").strip()
@@ -61,6 +63,6 @@ def _chosen(figures: Figures, words: Words) -> str:
         *filters.tests,
         *((words("from {day}", day=numbers.date(filters.since, lang)),) if filters.since else ()),
         *((words("to {day}", day=numbers.date(filters.until, lang)),) if filters.until else ()),
-        *((words.label(filters.scopes[0]),) if len(filters.scopes) == 1 else ()),
+        *((words.label(filters.scopes[0]),) if len(filters.scopes) == 1 and figures.report == "repeats" else ()),
     ]
     return plain(", ".join(parts))

@@ -40,7 +40,8 @@
         const fits = (!state.text || fold(row.textContent).includes(state.text))
           && state.exact.every(([place, text]) => row.cells[place].textContent === text);
         found += fits;
-        row.hidden = !fits || !(state.open || found <= limit);
+        row.hidden = !fits;
+        row.classList.toggle("folded", fits && !state.open && found > limit);  // paper shows these
       }
       status.textContent = words.rows.replace("{found}", shown(found)).replace("{all}", shown(all.length));
       more.hidden = found <= limit;
