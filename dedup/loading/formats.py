@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from dedup.loading import canonical_csv, canonical_ndjson, canonical_parquet, insurance_xml
+from dedup.loading import canonical_csv, canonical_ndjson, canonical_parquet, hl7v2, insurance_xml
 from dedup.loading.landing import Landing
 
 __all__ = ["FORMATS", "Format", "recognise"]
@@ -31,6 +31,7 @@ class Format(Protocol):
 FORMATS: dict[str, Format] = {
     "parquet": canonical_parquet,
     "insurance-xml": insurance_xml,
+    "hl7v2": hl7v2,
     "ndjson": canonical_ndjson,
     "csv": canonical_csv,
 }

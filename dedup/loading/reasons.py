@@ -32,6 +32,7 @@ REASONS: dict[str, str] = {
     "unreadable_file": "the file breaks off or is damaged from here on",
     "forbidden_doctype": "a DOCTYPE: refused, it can make a small file grow without end",
     "too_deep": "elements nested deeper than any real file",
+    "unsupported_message": "an HL7 message of a type that carries no orders dedup reads",
     "archive_too_large": "an archive that unpacks to more than any real one: refused",
     "archive_too_deep": "an archive in an archive in an archive",
     "unknown_format": "no format that dedup knows; see docs/en/formats.md",

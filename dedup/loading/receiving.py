@@ -76,8 +76,10 @@ class _Desk:
         landing = self._open(member.path, member.name, folder)
         if landing is None:
             return
-        link, encoding = decoded(landing.path, folder)
-        name = recognise(link)
+        link, encoding, name = landing.path, "utf-8", recognise(landing.path)
+        if name in _UNDECLARED:
+            link, encoding = decoded(landing.path, folder)
+            name = recognise(link)
         if name is None:
             landing.fail("unknown_format")
         else:
@@ -109,3 +111,4 @@ class _Desk:
 
 
 _ENCODINGS = {"font": "TCVN3 or VNI"}
+_UNDECLARED = (None, "csv")  # the other formats say themselves which encoding they are in

@@ -1,0 +1,155 @@
+"""HL7 v2: messages, separators, character sets, statuses."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from dedup.warehouse import Warehouse
+from tests.loading.conftest import SAMPLES, Loader, rejected, rows
+
+AT = datetime.datetime
+
+HEAD = "MSH|^~\\&|HIS|98001|LIS|98001|202604010800||{kind}|1|P|2.5.1|||||VNM|{charset}"
+PID = "PID|1||BN01^^^98001^MR~001180000011^^^VN^NI~DN4010111111111^^^BHYT^HC||LÊ^MẪU^THỊ||19800228|F"
+PV1 = "PV1|1|O|K01||||||||||||||||L77"
+
+
+def message(*segments: str, kind: str = "ORU^R01", charset: str = "UNICODE UTF-8") -> str:
+    return "".join(f"{one}\r" for one in (HEAD.format(kind=kind, charset=charset), PID, PV1, *segments))
+
+
+def obr(
+    number: str = "7001", code: str = "23.0075.1494^Glucose", collected: str = "202604010810", status: str = "F"
+) -> str:
+    return f"OBR|1|{number}||{code}||202604010800|{collected}|||||||||BS09||||||202604010900|||{status}"
+
+
+def put(folder: Path, text: str | bytes) -> Path:
+    (folder / "a.hl7").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder / "a.hl7"
+
+
+def test_orders_and_their_results_are_one_line(loader: Loader, warehouse: Warehouse) -> None:
+    summary = loader(SAMPLES / "messages.hl7")
+    assert (summary.rows_read, summary.rows_loaded, summary.rows_duplicate) == (3, 2, 1)
+    found = rows(
+        warehouse,
+        """SELECT order_id, line_no, test_code, status, collected_at, resulted_at, "value", unit, abnormal_flag, setting,
+        department, ordered_by, encounter_id, national_id, insurance_id, full_name, birth_date, sex, province
+        FROM line JOIN identity USING (identity_id) JOIN code USING (code_id) WHERE order_id = '7001'""",
+    )
+    assert found == [
+        (
+            *("7001", 1, "23.0075.1494", "final", AT(2026, 4, 1, 8, 10), AT(2026, 4, 1, 9), "5.1", "mmol/L", "N"),
+            *("outpatient", "K01", "BS09", "L77", "001180000011", "DN4010111111111", "LÊ THỊ MẪU"),
+            *(datetime.date(1980, 2, 28), "female", "Hà Nội"),
+        )
+    ]
+
+
+@pytest.mark.parametrize("frame", ["{}", "\x0b{}\x1c\r", "FHS|^~\\&\rBHS|^~\\&\r{}BTS|2\rFTS|1\r", "\n\n{}"])
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_frames_batches_and_line_ends(loader: Loader, tmp_path: Path, frame: str, end: str) -> None:
+    text = frame.format(message(obr()) + message(obr("7002"))).replace("\r", end)
+    assert loader(put(tmp_path, text)).rows_loaded == 2
+
+
+def test_separators_of_its_own(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    own = message(obr()).translate(str.maketrans("|^~\\&", "#!*?%"))
+    loader(put(tmp_path, own))
+    assert rows(
+        warehouse, "SELECT test_code, full_name FROM line JOIN identity USING (identity_id) JOIN code USING (code_id)"
+    ) == [("23.0075.1494", "LÊ THỊ MẪU")]
+
+
+@pytest.mark.parametrize(("charset", "codec"), [("8859/1", "latin-1"), ("UNICODE UTF-8", "utf-8"), ("", "utf-8")])
+def test_character_sets(loader: Loader, warehouse: Warehouse, tmp_path: Path, charset: str, codec: str) -> None:
+    text = message(obr(), charset=charset).replace("LÊ^MẪU^THỊ", "LÊ^Á^Ý")
+    loader(put(tmp_path, text.encode(codec)))
+    assert rows(warehouse, "SELECT full_name FROM identity") == [("LÊ Ý Á",)]
+
+
+def test_utf_16(loader: Loader, tmp_path: Path) -> None:
+    assert loader(put(tmp_path, message(obr()).encode("utf-16"))).rows_loaded == 1
+
+
+def test_escapes(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(
+        put(tmp_path, message(obr(code="X\\S\\1^a\\T\\b \\E\\ \\X41\\"), "OBX|1|ST|x||a\\F\\b\\R\\|mg\\.br\\||||||F"))
+    )
+    found = rows(warehouse, 'SELECT test_code, test_name, "value", unit FROM line JOIN code USING (code_id)')
+    assert found == [("X^1", "a&b \\ A", "a|b~", "mg")]
+
+
+@pytest.mark.parametrize(
+    ("segments", "kind", "status"),
+    [
+        (["ORC|NW|7001", obr(status="")], "ORM^O01", "ordered"),
+        (["ORC|CA|7001", obr(status="")], "ORM^O01", "cancelled"),
+        (["ORC|NW|7001", obr(status="I")], "OML^O21", "collected"),
+        ([obr(status="X")], "ORU^R01", "cancelled"),
+        ([obr(status="P"), "OBX|1|NM|x||5||||||P"], "ORU^R01", "preliminary"),
+        ([obr(status="F"), "OBX|1|NM|x||5||||||F"], "ORU^R01", "final"),
+        ([obr(status="F"), "OBX|1|NM|x||5||||||F", "OBX|2|NM|x||5||||||C"], "ORU^R01", "corrected"),
+        ([obr(status="C"), "OBX|1|NM|x||5||||||C"], "ORU^R01", "corrected"),
+        ([obr(status=""), "OBX|1|NM|x||5||||||F"], "ORU^R01", "final"),
+        ([obr(status=""), "OBX|1|NM|x||5||||||P"], "ORU^R01", "preliminary"),
+        ([obr(status="F"), "OBX|1|NM|x||||||||X"], "ORU^R01", "cancelled"),
+        ([obr(status="?")], "ORU^R01", None),
+    ],
+)
+def test_statuses(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, segments: list[str], kind: str, status: str | None
+) -> None:
+    loader(put(tmp_path, message(*segments, kind=kind)))
+    if status is None:
+        assert rejected(warehouse) == [(1, "status", "unknown_status")]
+    else:
+        assert rows(warehouse, "SELECT status FROM line") == [(status,)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "flag"),
+    [(["N", "HH"], "HH"), (["", "H"], "H"), (["A~N"], "A"), (["POS"], "POS"), (["S"], None), ([], None)],
+)
+def test_the_gravest_flag_stands(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, flags: list[str], flag: str | None
+) -> None:
+    results = [f"OBX|{n}|NM|x||5|||{one}|||F" for n, one in enumerate(flags, 1)]
+    loader(put(tmp_path, message(obr(), *results)))
+    assert rows(warehouse, "SELECT abnormal_flag FROM line") == [(flag,)]
+
+
+def test_codes_prefer_national_then_loinc(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    codes = ["G^x^L^23.0075.1494^y^VN", "G^x^L^2345-7^y^LN", "2345-7^x^LN^G^y^L", "G^x^L", "23.0083.1523"]
+    loader(put(tmp_path, "".join(message(obr(f"{n}", code)) for n, code in enumerate(codes))))
+    found = rows(warehouse, "SELECT code_system, test_code FROM line JOIN code USING (code_id) ORDER BY order_id")
+    assert found == [
+        ("vn-service", "23.0075.1494"),
+        ("loinc", "2345-7"),
+        ("loinc", "2345-7"),
+        ("local", "G"),
+        ("vn-service", "23.0083.1523"),
+    ]
+
+
+def test_offsets_and_panels_of_one_number(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(put(tmp_path, message(obr(collected="20260401021000.5+0100"), obr(code="4548-4^x^LN"))))
+    found = rows(warehouse, "SELECT line_no, collected_at FROM line ORDER BY line_no")
+    assert found == [(1, AT(2026, 4, 1, 8, 10)), (2, AT(2026, 4, 1, 8, 10))]
+
+
+def test_other_messages_are_named(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    adt = message(kind="ADT^A01")
+    summary = loader(put(tmp_path, adt + message(obr(), kind="MDM^T02") + message(obr()) + "garbage\rOBX|1\r"))
+    assert (summary.rows_read, summary.rows_loaded) == (2, 1)
+    assert rejected(warehouse) == [(1, None, "unsupported_message")]
+
+
+def test_cut_anywhere(loader: Loader, tmp_path: Path) -> None:
+    text = "".join(message(obr(f"{n}"), "OBX|1|NM|x||5||||||F") for n in range(3))
+    for cut in range(0, len(text), 37):
+        loader(put(tmp_path, text[: len(text) - cut]))
