@@ -38,7 +38,7 @@ def slowly(pairs: Pairs, connected: set[str]) -> list[str]:
     everybody = sorted({code for pair in pairs for code in pair})
     while reached(pairs, done) < reached(pairs, {*everybody, *done}):
         left = [code for code in everybody if code not in done]
-        best = min(left, key=lambda code: worth(pairs, done, code))  # noqa: B023 (used at once)
+        best = min(left, key=lambda code: worth(pairs, done, code))
         step = [best]
         if worth(pairs, done, best)[0] == 0:
             step = list(min(itertools.combinations(left, 2), key=lambda two: (-reached(pairs, done | set(two)), two)))
