@@ -1,5 +1,18 @@
 """Matching: which patient records, over all facilities, are one person."""
 
+from dedup.matching.evaluating import Evaluation, evaluate
+from dedup.matching.explaining import PairExplanation, Step, explain_pair
+from dedup.matching.reviewing import review_export, review_import
 from dedup.matching.stage import MatchSummary, match
 
-__all__ = ["MatchSummary", "match"]
+__all__ = [
+    "Evaluation",
+    "MatchSummary",
+    "PairExplanation",
+    "Step",
+    "evaluate",
+    "explain_pair",
+    "match",
+    "review_export",
+    "review_import",
+]

@@ -129,7 +129,7 @@ def _year_typed_wrong(ya: Positions, yb: Positions) -> Flags:
     """One digit of the last two differs, or those two are swapped, or the century differs."""
     ta, ua, tb, ub = ya // 10 % 10, ya % 10, yb // 10 % 10, yb % 10
     one = (ya // 100 == yb // 100) & ((ta == tb) | (ua == ub))
-    return one | ((ya // 100 == yb // 100) & (ta == ub) & (ua == tb))
+    return np.asarray(one | ((ya // 100 == yb // 100) & (ta == ub) & (ua == tb)))
 
 
 def _number(column: Coded, a: Positions, b: Positions) -> Levels:

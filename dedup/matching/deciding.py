@@ -68,7 +68,7 @@ def _same_id(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels])
     checked = (v.id_type[a] == 1) & (grades == 2)
     born = ~_is(levels, "birth_date", "differs", "generation_apart", "near_years")
     named = ~_is(levels, "given_name", "differs")
-    return _is(levels, "id", "equal") & (grades > 0) & named & (checked | (born & ~_is(levels, "sex", "differs")))
+    return np.asarray(_is(levels, "id", "equal") & (grades > 0) & named & (checked | (born & ~_is(levels, "sex", "differs"))))
 
 
 def _same_insurance(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels]) -> Flags:
@@ -81,13 +81,8 @@ def _same_insurance(v: Variants, a: Positions, b: Positions, levels: dict[str, L
         levels, "birth_date", "missing", "equal", "day_month_swapped", "one_part_differs", "year_only_equal",
         "year_equal_rest_differs",
     )  # fmt: skip
-    return (
-        _is(levels, "insurance", "equal")
-        & named
-        & born
-        & ~_is(levels, "sex", "differs")
-        & ~_is(levels, "id", *CONFLICTS)
-    )
+    against = _is(levels, "sex", "differs") | _is(levels, "id", *CONFLICTS)
+    return np.asarray(_is(levels, "insurance", "equal") & named & born & ~against)
 
 
 #: Why a pair may never be joined without a human, however much else agrees; a model names those that hold in it.
@@ -101,22 +96,27 @@ def _generations(levels: dict[str, Levels], v: Variants, a: Positions, b: Positi
 
 def _newborns(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2)
-    return (v.newborn[a] | v.newborn[b]) & ~own
+    return np.asarray((v.newborn[a] | v.newborn[b]) & ~own)
 
 
 def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2) | _is(levels, "insurance", "equal")
     differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "sounds_alike") & ~own)
-    return _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ
+    return np.asarray(_is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ)
 
 
 def _namesakes(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
-    return _is(levels, "place", "province_differs") & ~held
+    return np.asarray(_is(levels, "place", "province_differs") & ~held)
+
+
+def _nameless(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    held = _is(levels, "insurance", "equal") | (_is(levels, "id", "equal") & (np.minimum(v.id_grade[a], v.id_grade[b]) > 0))
+    return np.asarray(_is(levels, "given_name", "missing") & ~held)
 
 
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    return _is(levels, "id", "equal") & _is(levels, "given_name", "differs")
+    return np.asarray(_is(levels, "id", "equal") & _is(levels, "given_name", "differs"))
 
 
 GUARDS = {
@@ -125,6 +125,7 @@ GUARDS = {
     "newborns": _newborns,
     "guardians": _guardians,
     "twins": _twins,
+    "nameless": _nameless,
     "namesakes": _namesakes,
 }
 

@@ -30,7 +30,7 @@ _VNI_MARKS = {
 }
 _VNI_SINGLE = {"ñ": "đ", "ô": "ơ", "ö": "ư", "æ": "ỉ", "ó": "ĩ", "ò": "ị", "î": "ỵ"}
 #: A vowel and a mark that never stand together in a Vietnamese word, or đ written as ñ.
-_VNI_SIGNS = "[aeôöy][ùøûõï]|[ae][âáàåãä]|a[êéèúüë]|o[ùøûõïåä]|u[øûõï]|(^|\\s)ñ"
+_VNI_SIGNS = "[aeôöy][ùøûõï]|[ae][âáàåãä]|a[êéèúüë]|o[ùøûõïâåä]|öô|u[øûõï]|(^|\\s)ñ"
 
 
 def decode_sql(text: str) -> str:

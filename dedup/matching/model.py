@@ -85,4 +85,4 @@ def _levels(column: Coded, shares: dict[str, float]) -> Positions:
     )
     found = 1 + np.searchsorted(_RARITY_BITS, bits, side="right")
     found[-1] = 0  # code -1: no such part
-    return found.astype(np.uint8)[column.codes]
+    return np.asarray(found.astype(np.uint8)[column.codes])

@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from dedup.matching.comparing import Levels, Positions
     from dedup.settings import MatchingSettings
 
-__all__ = ["Sample", "fit", "learn_from_ids", "name_frequencies", "sample"]
+__all__ = [
+    "UNTAUGHT", "Sample", "fit", "joined", "known_pairs", "learn_from_ids", "name_frequencies", "sample", "shifted",
+    "unlabelled_scores",
+]  # fmt: skip
 
 #: Fewer known pairs of either kind teach nothing.
 _LEAST_PAIRS = 500
 #: How many pairs the starting weights count for, in each level.
 _PRIOR_PAIRS = 200.0
 #: What trusted ids cannot teach: they fit their record's sex and birth year, so two of one person never differ there.
-_UNTAUGHT = frozenset(
+UNTAUGHT = frozenset(
     [("sex", level) for level in FIELDS["sex"]]
     + [("birth_date", level) for level in ("year_typed_wrong", "near_years", "differs", "generation_apart")]
 )
@@ -62,7 +65,7 @@ def sample(levels: dict[str, Levels], fields: tuple[str, ...], same: Positions, 
     for column in range(len(fields) - 1, -1, -1):
         vectors[:, column] = distinct & 15
         distinct = distinct >> 4
-    counts = [np.bincount(back, np.where(side, weight, 0.0), len(vectors)) for side in (same, ~same)]
+    counts = [np.bincount(back, np.where(side, weight, 0.0), len(vectors)).astype(np.float64) for side in (same, ~same)]
     return Sample(fields, vectors, counts[0], counts[1])
 
 
@@ -134,15 +137,15 @@ def learn_from_ids(
     """
 
     named = replace(card, frequencies=name_frequencies(con))
-    known = _known(con, named, settings)
+    known = known_pairs(con, named, settings)
     same, different = float(known.same.sum()), float(known.different.sum())
     if min(same, different) < _LEAST_PAIRS:
         return None, (
             f"Nothing learnt: {same:.0f} pairs known to be one person and {different:.0f} known to be two, "
             f"and at least {_LEAST_PAIRS} of each are needed."
         )
-    learnt = fit(known, named, _UNTAUGHT)
-    learnt = shifted(learnt, _unlabelled(con, learnt, settings), same / (same + different))
+    learnt = fit(known, named, UNTAUGHT)
+    learnt = shifted(learnt, unlabelled_scores(con, learnt, settings), same / (same + different))
     learnt = replace(learnt, training={"same": int(same), "different": int(different), "run_id": run_id})
     digest = hashlib.sha256(replace(learnt, version="").to_json().encode()).hexdigest()[:8]
     return replace(learnt, version=f"learnt-{digest}"), (
@@ -150,13 +153,13 @@ def learn_from_ids(
     )
 
 
-def _known(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Sample:
+def known_pairs(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Sample:
     from dedup.matching.edges import Scorer
     from dedup.matching.variants import read_variants
 
     v = read_variants(con, "WHERE settled")
     scorer = Scorer(v, card, settings)
-    a, b, weight = _known_pairs(con, v.positions, settings.block_cap)
+    a, b, weight = _settled_positions(con, v.positions, settings.block_cap)
     fields = tuple(name for name in FIELDS if name != "id")
     equal, conflicts = (FIELDS["id"].index(name) for name in ("equal", "conflicts"))
     parts = [
@@ -171,7 +174,7 @@ def _known(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSe
     return joined(parts)
 
 
-def _unlabelled(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Positions:
+def unlabelled_scores(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Positions:
     """Scores of pairs whose ids say nothing, in the blocks of every tenth identity."""
     from dedup.matching.edges import Scorer
     from dedup.matching.variants import read_variants
@@ -180,7 +183,7 @@ def _unlabelled(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: Match
     some = blocks.a % 10 == 0
     scorer = Scorer(read_variants(con), card, settings)
     levels = scorer.levels(scorer.v.positions(blocks.a[some]), scorer.v.positions(blocks.b[some]))
-    return card.score(levels)[levels["id"] == 0]
+    return np.asarray(card.score(levels)[levels["id"] == 0])
 
 
 def joined(parts: list[Sample]) -> Sample:
@@ -191,7 +194,7 @@ def joined(parts: list[Sample]) -> Sample:
     )  # fmt: skip
 
 
-def _known_pairs(con: duckdb.DuckDBPyConnection, positions: Any, cap: int) -> tuple[Positions, Positions, Positions]:
+def _settled_positions(con: duckdb.DuckDBPyConnection, positions: Any, cap: int) -> tuple[Positions, Positions, Positions]:
     """Pairs of positions and the pairs of records each stands for, with those inside one identity."""
     blocks = blocking.find_settled_pairs(con, cap)
     rows = con.execute("""

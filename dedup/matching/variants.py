@@ -60,7 +60,7 @@ class Variants:
         """Where the variants with these numbers stand here; -1: not here."""
         where = np.full(int(max(self.number.max(initial=0), numbers.max(initial=0))) + 1, -1, dtype=np.int32)
         where[self.number] = np.arange(len(self), dtype=np.int32)
-        return where[numbers]
+        return np.asarray(where[numbers])
 
 
 _TEXTS = ("id_number", "insurance_numbers", "name", "marked", "family_name", "middle_name", "given_name", "phone",

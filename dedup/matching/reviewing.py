@@ -1,0 +1,228 @@
+"""Pairs for a human: out as a file with both sides and the evidence, decisions back in, which bind from then on."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dedup.errors import ConfigError, InputError, Problem
+from dedup.matching.comparing import FIELDS
+from dedup.matching.deciding import GUARDS, METHODS
+
+if TYPE_CHECKING:
+    from dedup.settings import Settings
+    from dedup.warehouse import Run, Warehouse
+
+__all__ = ["review_export", "review_import"]
+
+#: What a human writes into the column ``decision``.
+DECISIONS = {"same": True, "different": False}
+_KEYS = ("facility_a", "patient_a", "facility_b", "patient_b")
+_SIDES = ("id_type", "id_number", "insurance_numbers", "name", "birth_date", "sex", "phone", "province", "ward")
+_HEADER = (
+    *_KEYS, "probability", "why", "guard", "evidence_for", "evidence_against", "decision", "decided_by",
+    *(f"{name}_{side}" for name in _SIDES for side in "ab"),
+)  # fmt: skip
+#: Numbers are shown by their last digits, names by their initials, unless the export is asked for identities.
+_MASKS = {"id_number": 3, "insurance_numbers": 3, "phone": 3}
+
+
+def review_export(
+    warehouse: Warehouse, settings: Settings, target: Path, *, identified: bool = False, limit: int | None = None
+) -> int:
+    """Write the pairs that wait for a human to ``target`` (CSV or XLSX), the most likely first; their number.
+
+    One row for each pair of identities, by one record of each side. Pairs already decided, and pairs that are one
+    person anyway, are left out. Masked unless ``identified``. Raises InputError for another kind of file.
+    """
+    rows = _waiting(warehouse, settings, limit)
+    table = [_shown(row, identified) for row in rows]
+    if target.suffix == ".csv":
+        _write_csv(target, table)
+    elif target.suffix == ".xlsx":
+        _write_xlsx(target, table)
+    else:
+        raise InputError(f"{target} must end in .csv or .xlsx.")
+    return len(table)
+
+
+def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> list[dict[str, Any]]:
+    from dedup.matching import state
+    from dedup.matching.edges import Scorer
+    from dedup.matching.variants import read_variants
+
+    con = warehouse.con
+    sides = ", ".join(f"{side}.{name} AS {name}_{side}" for name in _SIDES for side in "ab")
+    con.execute(f"""
+      CREATE OR REPLACE TEMP TABLE waiting AS
+      WITH holder AS (
+        SELECT variant_no, min(patient_record_id) AS patient_record_id FROM match_record GROUP BY variant_no)
+      SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits, a.facility_id AS facility_a, a.patient_id AS patient_a,
+        b.facility_id AS facility_b, b.patient_id AS patient_b, {sides}
+      FROM match_edge AS e
+      JOIN holder AS x ON x.variant_no = e.variant_a JOIN patient_record AS a ON a.patient_record_id = x.patient_record_id
+      JOIN holder AS y ON y.variant_no = e.variant_b JOIN patient_record AS b ON b.patient_record_id = y.patient_record_id
+      ANTI JOIN match_decision AS d ON d.record_a = least(a.patient_record_id, b.patient_record_id)
+        AND d.record_b = greatest(a.patient_record_id, b.patient_record_id)
+      WHERE a.person_id <> b.person_id
+      ORDER BY e.bits DESC, facility_a, patient_a, facility_b, patient_b {"" if limit is None else f"LIMIT {limit:d}"}""")
+    found = con.execute("SELECT * FROM waiting ORDER BY bits DESC, facility_a, patient_a, facility_b, patient_b")
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    if rows:
+        card = state.serving(con)
+        both = "SELECT variant_a AS variant_no FROM waiting UNION SELECT variant_b FROM waiting"
+        v = read_variants(con, f"SEMI JOIN ({both}) AS w USING (variant_no)")
+        ends = [v.positions(np.array([row[end] for row in rows])) for end in ("variant_a", "variant_b")]
+        levels = Scorer(v, card, settings.matching).levels(*ends)
+        for at, row in enumerate(rows):
+            row["evidence"] = [
+                (name, FIELDS[name][column[at]], card.weights[name][FIELDS[name][column[at]]])
+                for name, column in levels.items()
+                if column[at]
+            ]
+    con.execute("DROP TABLE waiting")
+    return rows
+
+
+def _shown(row: dict[str, Any], identified: bool) -> dict[str, str]:
+    """One line of the file: the evidence in words, the sides masked."""
+    told = sorted(row["evidence"], key=lambda part: (-abs(part[2]), part[0]))
+    guard = "" if row["guard"] < 0 else list(GUARDS)[row["guard"]]
+    shown = {key: row[key] for key in _KEYS} | {
+        "probability": f"{1 / (1 + 2.0 ** -row['bits']):.4f}",
+        "why": f"refused by the guard {guard}" if guard else _WHY[METHODS[row["method"]]],
+        "guard": guard,
+        "evidence_for": _words([part for part in told if part[2] > 0]),
+        "evidence_against": _words([part for part in told if part[2] < 0]),
+        "decision": "",
+        "decided_by": "",
+    }
+    for name in _SIDES:
+        for side in "ab":
+            shown[f"{name}_{side}"] = _masked(name, row[f"{name}_{side}"], identified)
+    return shown
+
+
+_WHY = {
+    "national_id": "one number, but its owners' other records forbid joining them",
+    "insurance_id": "one insurance number, but its owners' other records forbid joining them",
+    "fuzzy": "alike, but other records of the two forbid joining them or fit another person as well",
+    "review": "not sure enough to join",
+}
+
+
+def _words(parts: list[tuple[str, str, float]]) -> str:
+    return "; ".join(f"{name.replace('_', ' ')} {level.replace('_', ' ')} ({bits:+.1f})" for name, level, bits in parts)
+
+
+def _masked(name: str, value: Any, identified: bool) -> str:
+    if value is None:
+        return ""
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    if identified:
+        return text
+    if name in _MASKS:
+        return " ".join("•" * max(len(part) - _MASKS[name], 0) + part[-_MASKS[name] :] for part in text.split())
+    if name == "name":
+        return " ".join(f"{word[0]}." for word in text.split())
+    return text[:4] if name == "birth_date" else text
+
+
+def _write_csv(target: Path, table: list[dict[str, str]]) -> None:
+    aside = target.with_name(target.name + ".part")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(handle, "w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, _HEADER)
+        writer.writeheader()
+        writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in table)
+    aside.replace(target)
+
+
+def _no_formula(value: str) -> str:
+    """A spreadsheet takes a cell that begins like this for a formula."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+def _write_xlsx(target: Path, table: list[dict[str, str]]) -> None:
+    import xlsxwriter
+
+    aside = target.with_name(target.name + ".part")
+    os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    with xlsxwriter.Workbook(str(aside), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+        sheet = book.add_worksheet("review")
+        sheet.freeze_panes(1, 0)
+        for column, name in enumerate(_HEADER):
+            sheet.write_string(0, column, name)
+        for number, row in enumerate(table, start=1):
+            for column, name in enumerate(_HEADER):
+                sheet.write_string(number, column, row[name])
+        sheet.data_validation(1, _HEADER.index("decision"), max(len(table), 1), _HEADER.index("decision"),
+                              {"validate": "list", "source": list(DECISIONS)})  # fmt: skip
+    aside.replace(target)
+
+
+def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
+    """Take in the decisions of a reviewed CSV; the number of pairs decided.
+
+    Reads facility_a, patient_a, facility_b, patient_b, decision (``same``, ``different`` or blank for not yet) and,
+    if there is one, decided_by. A later decision on the same pair replaces the earlier. The records are put into
+    todo, so that the next ``match`` acts on it. Nothing is taken in when any row is wrong.
+
+    Raises ConfigError with every wrong row (file and line), InputError when the file cannot be read.
+    """
+    rows = _read_decisions(source)
+    con = warehouse.con
+    known = {
+        (facility, patient): record
+        for facility, patient, record in con.execute(
+            "SELECT facility_id, patient_id, patient_record_id FROM patient_record SEMI JOIN "
+            "(SELECT unnest(?) AS facility_id, unnest(?) AS patient_id) AS asked USING (facility_id, patient_id)",
+            [[row[key] for row in rows for key in ("facility_a", "facility_b")],
+             [row[key] for row in rows for key in ("patient_a", "patient_b")]],
+        ).fetchall()
+    }  # fmt: skip
+    problems, decided = [], []
+    for row in rows:
+        ends = [known.get((row[f"facility_{side}"], row[f"patient_{side}"])) for side in "ab"]
+        if row["decision"] not in DECISIONS:
+            problems.append(Problem(source, row["line"], "decision must be same, different or blank"))
+        elif ends[0] is None or ends[1] is None or ends[0] == ends[1]:
+            problems.append(Problem(source, row["line"], "does not name two patient records of this warehouse"))
+        else:
+            decided.append([min(ends[0], ends[1]), max(ends[0], ends[1]), DECISIONS[row["decision"]], row["decided_by"], run.run_id])
+    if problems:
+        raise ConfigError(problems)
+    with warehouse.transaction():
+        for values in decided:
+            con.execute("DELETE FROM match_decision WHERE record_a = ? AND record_b = ?", values[:2])
+            con.execute("INSERT INTO match_decision VALUES (?, ?, ?, ?, ?)", values)
+            con.execute(
+                "INSERT INTO todo SELECT 'match', unnest(?) AS record EXCEPT "
+                "SELECT stage, patient_record_id FROM todo WHERE stage = 'match'",
+                [values[:2]],
+            )
+    return len(decided)
+
+
+def _read_decisions(source: Path) -> list[dict[str, Any]]:
+    """The rows with a decision, each with its line."""
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {*_KEYS, "decision"} - set(reader.fieldnames or ())
+            if missing:
+                raise InputError(f"{source} lacks the columns {', '.join(sorted(missing))}.")
+            return [
+                {key: (row[key] or "").removeprefix("'").strip() for key in _KEYS}
+                | {"decision": (row["decision"] or "").strip().lower(), "decided_by": (row.get("decided_by") or "").strip(),
+                   "line": reader.line_num}
+                for row in reader
+                if (row["decision"] or "").strip()
+            ]  # fmt: skip
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{source} cannot be read: {type(error).__name__}.") from None
