@@ -37,8 +37,8 @@ def test_orders_and_their_results_are_one_line(loader: Loader, warehouse: Wareho
     assert (summary.rows_read, summary.rows_loaded, summary.rows_duplicate) == (3, 2, 1)
     found = rows(
         warehouse,
-        """SELECT order_id, line_no, test_code, status, collected_at, resulted_at, "value", unit, abnormal_flag, setting,
-        department, ordered_by, encounter_id, national_id, insurance_id, full_name, birth_date, sex, province
+        """SELECT order_id, line_no, test_code, status, collected_at, resulted_at, "value", unit, abnormal_flag,
+        setting, department, ordered_by, encounter_id, national_id, insurance_id, full_name, birth_date, sex, province
         FROM line JOIN identity USING (identity_id) JOIN code USING (code_id) WHERE order_id = '7001'""",
     )
     assert found == [
