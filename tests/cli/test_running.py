@@ -61,7 +61,9 @@ def test_everything_made_is_for_its_owner_only(dedup: Dedup, tmp_path: Path, ord
     dedup("run", orders, "--db", "new/w.duckdb")
     dedup("export", "patients", "--identified", "-o", "new/p.csv", "--db", "new/w.duckdb")
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()} == {0o600}
+    made = list((tmp_path / "new").rglob("*"))
+    assert len(made) >= 4
+    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in made} == {(False, 0o600), (True, 0o700)}
 
 
 def test_runs_are_listed_the_latest_first(dedup: Dedup, orders: Path) -> None:
