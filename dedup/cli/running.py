@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,11 +32,12 @@ def demo(call: Call) -> None:
     from dedup import pipeline
     from dedup.settings import Settings
     from dedup.simulation import samples_dir
+    from dedup.warehouse import scratch
 
     world = samples_dir() / "world"
     call.say(f"Invented patients and hospitals: {world}")
-    with tempfile.TemporaryDirectory(prefix="dedup-demo-") as folder:
-        kept = call.db or Path(folder) / "demo.duckdb"
+    with scratch() as folder:
+        kept = call.db or folder / "demo.duckdb"
         settings = laid_over(Settings(), db=kept, facilities=world / "facilities.csv")
         _tell(call, pipeline.run([world / "input"], settings))
         figures = pipeline.report(settings)

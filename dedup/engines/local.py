@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ def each_bucket(
     folder inside ``folder`` (None: the system's) and vanish afterwards; each can be read until the next is asked for.
     """
     buckets = max(1, round(lines / BUCKET_LINES))
-    place = Path(tempfile.mkdtemp(prefix="dedup-buckets-", dir=folder))  # mkdtemp makes it 0700
+    # mkdtemp makes it 0700; opening a warehouse sweeps away what a killed process left under such a name
+    place = Path(tempfile.mkdtemp(prefix=f"dedup-scratch-{os.getpid()}-", dir=folder))
     try:
         split = f"SELECT *, abs(hash({person}) % {buckets}) AS bucket FROM ({query})"
         con.execute(f"COPY ({split}) TO {_literal(place / 'all')} (FORMAT parquet, PARTITION_BY (bucket))")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from dedup.loading.formats import FORMATS, recognise
 from dedup.loading.landing import Landing
 from dedup.loading.register import is_register
 from dedup.loading.summary import DeliverySummary
+from dedup.warehouse import scratch
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,8 +39,8 @@ def receive(
     desk = _Desk(con)
     for path in paths:
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
-        with tempfile.TemporaryDirectory(prefix="dedup-") as folder:
-            desk.take(path, Path(folder))
+        with scratch() as folder:
+            desk.take(path, folder)
     return desk.arrivals, desk.repeated, desk.notes
 
 

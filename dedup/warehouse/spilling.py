@@ -7,9 +7,13 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["spill_folder", "sweep"]
+__all__ = ["scratch", "spill_folder", "sweep"]
+
+_SCRATCH = "dedup-scratch-"
 
 
 def spill_folder(path: Path, chosen: Path | None) -> Path:
@@ -23,13 +27,26 @@ def spill_folder(path: Path, chosen: Path | None) -> Path:
     return parent / f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A private folder for unpacked and converted files, among the system's temporary ones, for the block."""
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-") as folder:
+        yield Path(folder)
+
+
 def sweep(path: Path, chosen: Path | None) -> None:
     """Remove what killed processes left: it holds patients' data."""
     parent = path.parent if chosen is None else chosen
-    for folder in parent.glob(f"{path.name}.tmp-*"):
-        pid = re.fullmatch(rf"{re.escape(path.name)}\.tmp-(\d+)-[0-9a-f]+", folder.name)
-        if pid and not _alive(int(pid[1])):
-            shutil.rmtree(folder, ignore_errors=True)
+    _sweep(parent, f"{path.name}.tmp-")
+    for place in {parent, Path(tempfile.gettempdir())}:
+        _sweep(place, _SCRATCH)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    for entry in os.scandir(parent) if parent.is_dir() else ():
+        pid = re.match(rf"{re.escape(prefix)}(\d+)-", entry.name)
+        if pid and entry.is_dir(follow_symlinks=False) and not _alive(int(pid[1])):
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from dedup.errors import DedupError, WarehouseError
 from dedup.settings import WarehouseSettings
-from dedup.warehouse import Warehouse, open_finished, open_warehouse, publishing
+from dedup.warehouse import Warehouse, open_finished, open_warehouse, publishing, scratch
 from dedup.warehouse.publishing import finished_nights
 
 SPILL = """
@@ -139,3 +139,17 @@ def test_a_chosen_folder_takes_what_spills(tmp_path: Path, path: Path) -> None:
         (spilt,) = (tmp_path / "a" / "spill").iterdir()
         assert {stat.S_IMODE(one.stat().st_mode) for one in (spilt, *spilt.iterdir())} <= {0o600, 0o700}
     assert list((tmp_path / "a" / "spill").iterdir()) == []
+
+
+def test_what_a_killed_process_unpacked_is_swept_away(path: Path) -> None:
+    code = (
+        "import os, signal; from dedup.warehouse import scratch\n"
+        "with scratch() as folder: print(folder, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    left = Path(killed.stdout.strip())
+    assert stat.S_IMODE(left.stat().st_mode) == 0o700
+    with scratch() as mine:
+        open_warehouse(path).close()
+        assert (left.exists(), mine.exists()) == (False, True)
+    assert not mine.exists()
