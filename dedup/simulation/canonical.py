@@ -21,6 +21,7 @@ __all__ = [
     "keys",
     "of_facility",
     "order_ids",
+    "placer_numbers",
     "prices",
     "result_text",
     "service_codes",
@@ -96,15 +97,24 @@ def result_text(test: Ints, value: Ints) -> pl.Series:
     return frame.select(text=text.otherwise(digits))["text"]
 
 
+def placer_numbers(order_id: pl.Expr, line_no: pl.Expr) -> pl.Expr:
+    """The number of a single order where every line is one (HL7 v2); sorts like the order and its lines."""
+    return order_id + "-" + line_no.cast(pl.String).str.zfill(3)
+
+
 def keys(world: World, facility: int, lines: Ints) -> pl.DataFrame:
-    """facility_id, order_id and line_no of some lines of one facility, codes as of today."""
-    return pl.DataFrame(
+    """facility_id, order_id and line_no of some lines of one facility as its format has them, codes as of today."""
+    frame = pl.DataFrame(
         {
             "facility_id": pl.repeat(world.facilities.code[facility], len(lines), eager=True),
             "order_id": order_ids(world, facility, world.orders.act[lines]),
             "line_no": world.line_no[lines],
         }
     )
+    if world.facilities.format[facility] == "hl7":
+        placer = placer_numbers(pl.col("order_id"), pl.col("line_no"))
+        frame = frame.with_columns(order_id=placer, line_no=pl.lit(1, pl.Int32))
+    return frame
 
 
 def _where(world: World, facility: int, at: Ints) -> pl.Series:

@@ -117,7 +117,7 @@ def _insurance_ids(rows: _Rows, draw: Draw) -> pl.Series:
     kinds = _card_kinds(rows, draw)
     card = kinds + code + _text(number, 10)
     second = draw.chance(rates.two_cards, count) & ~rows.baby
-    return _put(card, second, card + ";" + "GD4" + code + _text(number, 10))
+    return _put(card, second, card + ";" + "CN3" + code + _text(number, 10))
 
 
 def _swapped(day: Ints, month: Ints, hit: Bools) -> tuple[Ints, Ints]:

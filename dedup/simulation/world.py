@@ -84,9 +84,10 @@ def _without_niceties(acts: Acts, orders: Orders, rates: ErrorRates) -> tuple[Ac
     spoken = np.where(orders.value == 1, ABNORMAL_FLAGS.index("POS"), ABNORMAL_FLAGS.index("NEG"))
     flag = np.where(quality, spoken, NEVER).astype(np.int8)
     silent = np.full(len(orders), NEVER, dtype=np.int8)
+    performed = np.where(orders.resulted < 0, NEVER, orders.performed)  # HL7 tells with the result
     return (
         replace(acts, setting=setting),
-        replace(orders, status=status, flag=flag, reason=silent),
+        replace(orders, status=status, flag=flag, reason=silent, performed=performed),
         replace(rates, second_writing=0.0),
     )
 

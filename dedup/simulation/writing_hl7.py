@@ -1,10 +1,10 @@
 """HL7 v2.5.1: for each encounter an ORM^O01 with its orders, then an ORU^R01 with the results there are.
 
 How the canonical columns are carried: facility MSH-4; patient_id, national_id and insurance_id PID-3 (MR, NI, HC);
-full_name whole in PID-5.1; order_id ORC-4 and PV1-19; line_no OBR-1; department PV1-3; setting PV1-2; ordered_at
-OBR-6 and ORC-9; collected_at OBR-7; resulted_at OBR-22; status ORC-1 (CA) and
-OBR-25; performed_by the second part of
-OBR-3 and OBX-23; specimen OBR-15; price OBR-23; ordered_by OBR-16; order_reason ORC-16.
+full_name whole in PID-5.1; encounter_id PV1-19 and ORC-4; department PV1-3; setting PV1-2; ordered_at
+OBR-6 and ORC-9; collected_at OBR-7; resulted_at OBR-22; status ORC-1 (CA), ORC-5 (IP: collected) and OBR-25;
+performed_by OBX-23; specimen OBR-15; price OBR-23; ordered_by OBR-16; order_reason ORC-16. HL7 numbers every single
+order (ORC-2, OBR-2), so a line of an order becomes an order of its own: see ``placer_numbers``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from dedup.simulation.batching import batched_lines, file_name
-from dedup.simulation.canonical import canonical
+from dedup.simulation.canonical import canonical, placer_numbers
 from dedup.simulation.draw import Ints
 from dedup.simulation.world import World
 
@@ -89,7 +89,9 @@ def _visit() -> pl.Expr:
 
 def _order(control: pl.Expr, *, resulted: bool) -> pl.Expr:
     """ORC and OBR; an order message says nothing of results, but that there will be none."""
-    placer = _safe("order_id") + "-" + pl.col("line_no") + "^" + pl.col("facility_id")
+    placer = placer_numbers(pl.col("order_id"), pl.col("line_no")) + "^" + pl.col("facility_id")
+    taken = pl.when(pl.col("collected_at").is_not_null()).then(pl.lit("IP")).otherwise(pl.lit(""))
+    stands = pl.when(pl.col("status") == "cancelled").then(pl.lit("CA")).otherwise(taken)
     code = pl.col("test_code")
     system = pl.when(code.str.contains(r"^\d{1,7}-\d$")).then(pl.lit("LN")).otherwise(pl.lit("99VN"))
     system = pl.when(code.str.contains("^XN")).then(pl.lit("L")).otherwise(system)
@@ -102,6 +104,7 @@ def _order(control: pl.Expr, *, resulted: bool) -> pl.Expr:
             1: control,
             2: placer,
             4: _safe("order_id"),
+            5: stands,
             9: _minute("ordered_at"),
             12: _safe("ordered_by"),
             16: _safe("order_reason"),
@@ -127,10 +130,10 @@ def _order(control: pl.Expr, *, resulted: bool) -> pl.Expr:
 
 
 def _result() -> pl.Expr:
-    """OBX, blank where there is no value."""
+    """OBX; of panels and images it says who made them, but no value."""
     number = pl.col("value").str.contains(r"^\d+(\.\d+)?$")
     performer = pl.lit("^^^^^^^^^") + pl.col("performed_by").fill_null(pl.col("facility_id"))
-    obx = _segment(
+    return _segment(
         "OBX",
         {
             1: pl.lit("1"),
@@ -144,7 +147,6 @@ def _result() -> pl.Expr:
             23: performer,
         },
     )
-    return pl.when(pl.col("value").is_not_null()).then(obx).otherwise(pl.lit(""))
 
 
 def _messages(frame: pl.DataFrame, kind: str, parts: pl.Expr) -> pl.DataFrame:
