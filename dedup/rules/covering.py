@@ -107,7 +107,8 @@ WITH covered AS (
   SELECT o, q, elsewhere, target, c.collected,
     CASE WHEN NOT resulted THEN 0
          WHEN elsewhere AND laboratory <> c.facility AND (SELECT by_level FROM d_policy) AND NOT coalesce(
-              theirs.iso AND (NOT theirs.limited OR a.test IS NOT NULL) OR (theirs.level >= 1 AND theirs.level >= coalesce(mine.level, 0)), false) THEN 1
+                theirs.iso AND (NOT theirs.limited OR a.test IS NOT NULL)
+                OR (theirs.level >= 1 AND theirs.level >= coalesce(mine.level, 0)), false) THEN 1
          WHEN reason > 0 OR e.justified >= 0 THEN 2
          WHEN e.review >= 0 OR o_specimen = 0 OR specimen = 0 THEN 3
          ELSE 4 END AS verdict

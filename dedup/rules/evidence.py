@@ -85,6 +85,7 @@ FROM by_self AS d FULL JOIN by_parts AS c USING (o, elsewhere)"""
 
 def judged(book: RuleBook) -> str:
     """Why, and by which rule and prior."""
+    together = "coalesce(b.encounter = w.encounter, false)"
     why_slot = f"(b.slot + (s.why.target - b.test) * {stride(book)})"
     return f"""
 WITH named AS (
@@ -96,7 +97,7 @@ WITH named AS (
   JOIN b AS p ON p.rowid = s.prior.q
   JOIN b AS w ON w.rowid = s.why.q
   JOIN d_rule AS r ON r.slot = b.slot + (s.prior.target - b.test) * {stride(book)}
-  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, why_slot, "w.flag", "coalesce(b.encounter = w.encounter, false)", "b.age")}
+  LEFT JOIN d_exempt AS e ON e.cell = {cell(book, why_slot, "w.flag", together, "b.age")}
 )
 SELECT o, id, elsewhere, CAST(verdict AS TINYINT) AS verdict,
        CAST(CASE WHEN cut THEN 5 WHEN verdict = 4 THEN 6 WHEN verdict < 2 THEN verdict

@@ -70,7 +70,8 @@ SELECT l.line_id AS id, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
        CAST({_numbered("l.setting", settings, settings["unknown"])} AS TINYINT) AS setting,
        CAST({_numbered("l.order_reason", reasons)} AS TINYINT) AS reason,
        CAST(date_diff('day', i.birth_date, CAST(l.ordered_at AS DATE)) AS INTEGER) AS age,
-       CASE WHEN l.encounter_id IS NOT NULL THEN CAST(hash(l.facility_id, l.encounter_id) >> 1 AS BIGINT) END AS encounter,
+       CASE WHEN l.encounter_id IS NOT NULL
+            THEN CAST(hash(l.facility_id, l.encounter_id) >> 1 AS BIGINT) END AS encounter,
        l.order_id, l.line_no
 FROM line AS l
 JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id

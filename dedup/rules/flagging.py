@@ -126,7 +126,8 @@ def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
 def _register_version(con: duckdb.DuckDBPyConnection) -> str:
     """Changes when a level, an ISO 15189 date or an alias does."""
     rows = con.execute(
-        "SELECT facility_id, lab_level, iso15189, level_from, level_to, accredited_tests FROM facility WHERE registered ORDER BY ALL"
+        "SELECT facility_id, lab_level, iso15189, level_from, level_to, accredited_tests FROM facility "
+        "WHERE registered ORDER BY ALL"
     ).fetchall()
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 

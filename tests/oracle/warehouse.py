@@ -17,15 +17,16 @@ from .judging import World
 
 COMPARED = ("facility_id", "order_id", "line_no", "scope", "verdict", "reason", "test_id", "prior_facility_id",
             "prior_order_id", "prior_line_no", "prior_test_id", "prior_collected_at", "prior_resulted_at",
-            "valid_until", "rule_id", "coverage", "chain_avoidable", "price_vnd", "avoidable_vnd", "verdict_if_recognised")  # fmt: skip
+            "valid_until", "rule_id", "coverage", "chain_avoidable", "price_vnd", "avoidable_vnd",
+            "verdict_if_recognised")  # fmt: skip
 
 COLUMNS = {
     "tests": "test_id name_vi name_en discipline specimen loinc class price_vnd source",
     "codes": "code_system code test_id method facility_id source",
     "panels": "test_id component_id required",
     "validity": "profile test_id setting valid_hours condition valid_from valid_to rule_id source note",
-    "exemptions": "reason verdict test_id discipline class setting prior_flag max_age_days order_reason same_encounter profile "
-    "valid_from valid_to rule_id source note",
+    "exemptions": "reason verdict test_id discipline class setting prior_flag max_age_days order_reason "
+    "same_encounter profile valid_from valid_to rule_id source note",
 }
 
 
@@ -80,8 +81,8 @@ def fill(warehouse: Warehouse, world: World) -> None:
         con.unregister("incoming")
     for row in world.facilities:
         con.execute(
-            "INSERT INTO facility (facility_id, lab_level, iso15189, level_from, level_to, accredited_tests, registered)"
-            " VALUES (?, ?, ?, ?, ?, ?, true)",
+            "INSERT INTO facility (facility_id, lab_level, iso15189, level_from, level_to, accredited_tests,"
+            " registered) VALUES (?, ?, ?, ?, ?, ?, true)",
             [*(row[name] for name in ("facility_id", "lab_level", "iso15189", "level_from", "level_to")),
              row.get("accredited_tests")])  # fmt: skip
 

@@ -46,8 +46,8 @@ def write_orders(lines: list[Line], file: Path) -> None:
         return "" if value is None else value.isoformat() if isinstance(value, dt.datetime) else str(value)
 
     columns = [
-        "facility_id", "order_id", "line_no", "patient_id", "national_id", "full_name", "birth_date", "sex", "test_code",
-        "code_system", "specimen", "performed_by", "ordered_at", "collected_at", "resulted_at", "status",
+        "facility_id", "order_id", "line_no", "patient_id", "national_id", "full_name", "birth_date", "sex",
+        "test_code", "code_system", "specimen", "performed_by", "ordered_at", "collected_at", "resulted_at", "status",
         "abnormal_flag", "setting", "order_reason", "price_vnd", "encounter_id",
     ]  # fmt: skip
     with file.open("w", newline="", encoding="utf-8") as out:
@@ -68,7 +68,8 @@ def write_register(world: World, file: Path) -> None:
         writer = csv.DictWriter(out, REGISTER, restval="")
         writer.writeheader()
         for row in world.facilities:
-            cells = {name: ";".join(value) if isinstance(value, list) else "" if value is None else str(value).lower() for name, value in row.items()}
+            cells = {name: "" if value is None else str(value).lower() for name, value in row.items()}
+            cells["accredited_tests"] = ";".join(row["accredited_tests"] or [])
             writer.writerow(cells | {"facility_id": row["facility_id"], "name": "x", "tier": "district"})
 
 

@@ -49,5 +49,6 @@ def invented(rng: random.Random, at: int) -> Line:
         None if resulted is None else ordered + minutes(resulted),
         rng.choice(["final"] * 8 + ["corrected", "ordered", "cancelled"]), rng.choice([None] * 4 + ["blood", "urine"]),
         rng.choice([None] * 5 + ["A", "Z"]), rng.choice([None, None, "N", "H", "HH", "POS"]),
-        rng.choice(["unknown", "unknown", "icu"]), rng.choice([None] * 6 + ["other"]), encounter_id=rng.choice([None, "s"]),
+        rng.choice(["unknown", "unknown", "icu"]), rng.choice([None] * 6 + ["other"]),
+        encounter_id=rng.choice([None, "s"]),
     )  # fmt: skip
