@@ -1,7 +1,7 @@
 """The tables every section of a report reads: counted lines, persons and repeats, one report's filters applied.
 
 They are temporary and go when the report is done. Each is kept small enough for ten million lines: what need not
-be known line by line is counted at once.
+be known line by line is counted at once, and a report about a few facilities touches their persons only.
 """
 
 from __future__ import annotations
@@ -28,114 +28,139 @@ QUALIFY row_number() OVER (
 ) = 1
 """
 
+_COUNTED = "o.superseded_by IS NULL AND o.status NOT IN ('cancelled', 'rejected')"
+
 # One row for each facility, test and person: the denominators, and the clusters of the intervals.
-_PERSON = """
+_PERSON = f"""
 CREATE OR REPLACE TEMP TABLE report_person AS
-SELECT o.facility_id, o.test_id, coalesce(o.person_id, o.patient_record_id) AS person_id, count(*) AS lines,
+SELECT o.facility_id, c.test_id, coalesce(p.person_id, o.patient_record_id) AS person_id, count(*) AS lines,
        sum(coalesce(o.price_vnd, t.price_vnd)) AS price_vnd, min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at
-FROM order_line AS o
-LEFT JOIN test AS t ON t.test_id = o.test_id
-WHERE o.status NOT IN ('cancelled', 'rejected') AND {condition}
+FROM line AS o
+LEFT JOIN code_test AS c ON c.code_id = o.code_id
+LEFT JOIN test AS t ON t.test_id = c.test_id
+LEFT JOIN patient_record AS p ON p.patient_record_id = o.patient_record_id
+WHERE {_COUNTED} AND {{condition}}
 GROUP BY ALL
 """
 
-# The other denominators. Lines that were cancelled or rejected are counted under 'status' alone.
-_COUNT = """
+# The other denominators.
+_COUNT = f"""
 CREATE OR REPLACE TEMP TABLE report_count AS
 WITH line AS (
   SELECT o.facility_id, coalesce(o.department, '') AS department, coalesce(o.ordered_by, '') AS ordered_by,
-         CAST(date_trunc('week', o.ordered_at) AS DATE) AS week, o.delivery_id, o.test_id IS NULL AS uncatalogued
-  FROM order_line AS o
-  WHERE o.status NOT IN ('cancelled', 'rejected') AND {condition}
+         CAST(date_trunc('week', o.ordered_at) AS DATE) AS week, o.delivery_no
+  FROM line AS o LEFT JOIN code_test AS c ON c.code_id = o.code_id
+  WHERE {_COUNTED} AND {{condition}}
 )
-SELECT facility_id, count(*) AS lines, department, ordered_by, week, delivery_id, uncatalogued,
+SELECT facility_id, count(*) AS lines, department, ordered_by, week, delivery_no,
        CASE WHEN grouping(department) = 0 THEN 'department' WHEN grouping(ordered_by) = 0 THEN 'orderer'
-            WHEN grouping(week) = 0 THEN 'week' WHEN grouping(delivery_id) = 0 THEN 'delivery' ELSE 'catalogue' END
-         AS dimension
+            WHEN grouping(week) = 0 THEN 'week' ELSE 'delivery' END AS dimension
 FROM line
 GROUP BY GROUPING SETS ((facility_id, department), (facility_id, ordered_by), (facility_id, week),
-                        (facility_id, delivery_id), (facility_id, uncatalogued))
+                        (facility_id, delivery_no))
+"""
+
+# The records of the persons looked at: all there are, unless the filters choose some.
+_RECORD = """
+CREATE OR REPLACE TEMP TABLE report_record AS
+SELECT patient_record_id, person_id FROM patient_record WHERE person_id IS NOT NULL {condition}
 """
 
 _REPEAT = """
 CREATE OR REPLACE TEMP TABLE report_repeat AS
-WITH chosen AS (SELECT o.* FROM flag AS o WHERE list_contains($scopes, o.scope) AND {condition}),
-ordered AS (
-  SELECT f.*, o.department, o.ordered_by, o.order_reason, o.encounter_id, o.setting
-  FROM order_line AS o
-  JOIN chosen AS f ON f.facility_id = o.facility_id AND f.order_id = o.order_id AND f.line_no = o.line_no
+WITH chosen AS (
+  SELECT o.facility_id, o.order_id, o.line_no, o.scope, o.verdict, o.reason, o.person_id, o.test_id, o.ordered_at,
+         o.prior_facility_id, o.prior_order_id, o.prior_line_no, o.prior_collected_at, o.hours_since_prior,
+         o.valid_until, o.rule_id, o.match_method, o.match_probability, o.price_vnd, o.avoidable_vnd,
+         o.chain_avoidable, o.verdict_if_recognised
+  FROM flag AS o
+  WHERE list_contains($scopes, o.scope) AND {condition}
+),
+known AS (
+  SELECT o.facility_id, o.order_id, o.line_no, o.department, o.ordered_by, o.order_reason,
+         coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at
+  FROM line AS o SEMI JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
+  WHERE o.superseded_by IS NULL
 )
-SELECT f.facility_id, f.order_id, f.line_no, f.scope, f.verdict, f.reason, f.person_id, f.test_id, f.ordered_at,
-       f.prior_facility_id, f.prior_order_id, f.prior_line_no, f.prior_test_id, f.prior_collected_at,
-       f.prior_resulted_at, f.hours_since_prior, f.valid_until, f.rule_id, f.coverage, f.match_method,
-       f.match_probability, f.price_vnd, f.avoidable_vnd, f.chain_avoidable, f.verdict_if_recognised,
-       coalesce(f.department, '') AS department, coalesce(f.ordered_by, '') AS ordered_by, f.order_reason, f.setting,
-       CASE WHEN f.ordered_by IS NULL OR q.ordered_by IS NULL THEN 'unknown'
-            WHEN f.ordered_by = q.ordered_by THEN 'same' ELSE 'other' END AS orderer
-FROM order_line AS q
-RIGHT JOIN ordered AS f
-  ON f.prior_facility_id = q.facility_id AND f.prior_order_id = q.order_id AND f.prior_line_no = q.line_no
+SELECT f.* EXCLUDE (prior_line_no), coalesce(o.department, '') AS department, coalesce(o.ordered_by, '') AS ordered_by,
+       o.order_reason, o.collected_at,
+       CASE WHEN o.ordered_by IS NULL OR q.ordered_by IS NULL THEN 'unknown'
+            WHEN o.ordered_by = q.ordered_by THEN 'same' ELSE 'other' END AS orderer
+FROM chosen AS f
+JOIN known AS o ON o.facility_id = f.facility_id AND o.order_id = f.order_id AND o.line_no = f.line_no
+LEFT JOIN known AS q
+  ON q.facility_id = f.prior_facility_id AND q.order_id = f.prior_order_id AND q.line_no = f.prior_line_no
 """
 
-# Lines that had an earlier order of the same test, however old, or a repeat of any kind: the funnel's second step.
-# Elsewhere, the earliest collection at the other facilities decides; at the same facility, the earliest but one's own.
-_PRIOR = """
-CREATE OR REPLACE TEMP TABLE report_prior AS
-WITH line AS (
-  SELECT facility_id, order_id, line_no, test_id, coalesce(person_id, patient_record_id) AS person_id, ordered_at,
-         coalesce(collected_at, resulted_at, ordered_at) AS collected_at
-  FROM order_line WHERE status NOT IN ('cancelled', 'rejected') AND test_id IS NOT NULL
-),
-place AS (
-  SELECT person_id, test_id, facility_id, min(collected_at, 2) AS own FROM line GROUP BY person_id, test_id, facility_id
+# For each person, test and facility: the two earliest collections there and the earliest at any other facility.
+_FIRST = f"""
+CREATE OR REPLACE TEMP TABLE report_first AS
+WITH place AS (
+  SELECT r.person_id, c.test_id, o.facility_id, min(coalesce(o.collected_at, o.resulted_at, o.ordered_at), 2) AS own
+  FROM line AS o
+  JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
+  JOIN code_test AS c ON c.code_id = o.code_id
+  WHERE {_COUNTED}
+  GROUP BY ALL
 ),
 away AS (
   SELECT person_id, test_id, min(own[1], 2) AS ends, arg_min(facility_id, own[1]) AS facility_id
-  FROM place GROUP BY person_id, test_id
-),
-first AS (
-  SELECT p.person_id, p.test_id, p.facility_id, p.own,
-         CASE WHEN p.facility_id = a.facility_id THEN a.ends[2] ELSE a.ends[1] END AS elsewhere
-  FROM place AS p JOIN away AS a ON a.person_id = p.person_id AND a.test_id = p.test_id
-  WHERE len(a.ends) > 1 OR len(p.own) > 1
-),
-flagged AS (
-  SELECT facility_id, order_id, line_no, bool_or(scope = 'elsewhere') AS elsewhere,
-         bool_or(scope = 'same_facility') AS same_facility
-  FROM flag GROUP BY ALL
+  FROM place GROUP BY person_id, test_id HAVING count(*) > 1
 )
-SELECT o.facility_id,
-       count(*) FILTER (coalesce(f.elsewhere < o.ordered_at, false) OR coalesce(r.elsewhere, false)) AS elsewhere,
-       count(*) FILTER (
-         coalesce(CASE WHEN o.collected_at = f.own[1] THEN f.own[2] ELSE f.own[1] END < o.ordered_at, false)
-         OR coalesce(r.same_facility, false)
-       ) AS same_facility
-FROM line AS o
-LEFT JOIN first AS f ON f.person_id = o.person_id AND f.test_id = o.test_id AND f.facility_id = o.facility_id
-LEFT JOIN flagged AS r ON r.facility_id = o.facility_id AND r.order_id = o.order_id AND r.line_no = o.line_no
-WHERE {condition}
-GROUP BY o.facility_id
+SELECT p.person_id, p.test_id, p.facility_id, p.own[1] AS own, p.own[2] AS own_next,
+       CASE WHEN p.facility_id = a.facility_id THEN a.ends[2] ELSE a.ends[1] END AS elsewhere
+FROM place AS p LEFT JOIN away AS a ON a.person_id = p.person_id AND a.test_id = p.test_id
+WHERE a.ends IS NOT NULL OR len(p.own) > 1
+"""
+
+_EARLIER = """coalesce(f.elsewhere < o.ordered_at, false) AS elsewhere,
+       coalesce(CASE WHEN o.collected_at = f.own THEN f.own_next ELSE f.own END < o.ordered_at, false) AS same_facility"""
+
+# Lines that had an earlier order of the same test, however old, or are a repeat of any kind: the funnel's second step.
+_PRIOR = f"""
+CREATE OR REPLACE TEMP TABLE report_prior AS
+WITH ordered AS (
+  SELECT o.facility_id, r.person_id, c.test_id, o.ordered_at,
+         coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at
+  FROM line AS o
+  JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
+  JOIN code_test AS c ON c.code_id = o.code_id
+  WHERE {_COUNTED} AND {{condition}}
+),
+found AS (
+  SELECT o.facility_id, {_EARLIER}
+  FROM ordered AS o
+  JOIN report_first AS f ON f.person_id = o.person_id AND f.test_id = o.test_id AND f.facility_id = o.facility_id
+),
+repeated AS (  -- by a panel or a component, so that no earlier line has the very same test
+  SELECT o.facility_id, o.scope, {_EARLIER}
+  FROM report_repeat AS o
+  LEFT JOIN report_first AS f ON f.person_id = o.person_id AND f.test_id = o.test_id AND f.facility_id = o.facility_id
+)
+SELECT facility_id, sum(elsewhere) AS elsewhere, sum(same_facility) AS same_facility
+FROM (
+  SELECT facility_id, count(*) FILTER (elsewhere) AS elsewhere, count(*) FILTER (same_facility) AS same_facility
+  FROM found GROUP BY facility_id
+  UNION ALL
+  SELECT facility_id, count(*) FILTER (scope = 'elsewhere' AND NOT elsewhere),
+         count(*) FILTER (scope = 'same_facility' AND NOT same_facility)
+  FROM repeated GROUP BY facility_id
+  UNION ALL
+  SELECT DISTINCT facility_id, 0, 0 FROM report_person
+)
+GROUP BY facility_id
 """
 
 # Deliveries with a line of the facility; without a choice of facilities, also those that brought none at all.
 _DELIVERY = """
 CREATE OR REPLACE TEMP TABLE report_delivery AS
-SELECT DISTINCT facility_id, delivery_id FROM report_count WHERE dimension = 'delivery'
+WITH counted AS (SELECT DISTINCT facility_id, delivery_no FROM report_count WHERE dimension = 'delivery')
+SELECT facility_id, delivery_id FROM counted JOIN delivery USING (delivery_no)
 UNION ALL
-SELECT NULL, delivery_id FROM delivery
-WHERE $every AND delivery_id NOT IN (SELECT delivery_id FROM report_count WHERE dimension = 'delivery')
+SELECT NULL, delivery_id FROM delivery WHERE $every AND delivery_no NOT IN (SELECT delivery_no FROM counted)
 """
 
-_TABLES = (
-    "report_facility",
-    "report_person",
-    "report_count",
-    "report_repeat",
-    "report_prior",
-    "report_scope",
-    "report_delivery",
-    "report_unit",
-)
+_TABLES = ("facility", "person", "count", "repeat", "first", "prior", "record", "scope", "delivery", "unit")
 _VIEWS = {
     "unit_person": "report_person",
     "unit_count": "report_count",
@@ -148,20 +173,8 @@ _VIEWS = {
 @contextlib.contextmanager
 def prepared(con: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[list[str]]:
     """Make the tables, give the facilities that ordered anything (in code order), drop the tables at the end."""
-    where, values = facility_condition(filters)
-    line, chosen = line_condition(filters)
     try:
-        con.execute(_FACILITY.format(condition=where), values)
-        con.execute(_PERSON.format(condition=line), chosen)
-        con.execute(_COUNT.format(condition=line), chosen)
-        con.execute(_REPEAT.format(condition=line), chosen | {"scopes": list(filters.scopes)})
-        con.execute(_PRIOR.format(condition=line), chosen)
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE report_scope AS SELECT unnest($scopes) AS scope",
-            {"scopes": list(filters.scopes)},
-        )
-        con.execute(_DELIVERY, {"every": not values})
-        con.execute("CREATE OR REPLACE TEMP TABLE report_unit (facility_id VARCHAR)")
+        _make(con, filters)
         look_at(con, None)
         found = con.execute("SELECT DISTINCT facility_id FROM report_person ORDER BY facility_id").fetchall()
         yield [row[0] for row in found]
@@ -169,7 +182,28 @@ def prepared(con: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[list[
         for view in _VIEWS:
             con.execute(f"DROP VIEW IF EXISTS {view}")
         for table in _TABLES:
-            con.execute(f"DROP TABLE IF EXISTS {table}")
+            con.execute(f"DROP TABLE IF EXISTS report_{table}")
+
+
+def _make(con: duckdb.DuckDBPyConnection, filters: Filters) -> None:
+    where, values = facility_condition(filters)
+    con.execute(_FACILITY.format(condition=where), values)
+    chosen = con.execute("SELECT facility_id FROM report_facility WHERE chosen ORDER BY facility_id").fetchall()
+    facilities = [row[0] for row in chosen] if values else None
+    line, given = line_condition(filters, facilities, test="c.test_id")
+    scopes = {"scopes": list(filters.scopes)}
+    con.execute("CREATE OR REPLACE TEMP TABLE report_scope AS SELECT unnest($scopes) AS scope", scopes)
+    con.execute(_PERSON.format(condition=line), given)
+    con.execute(_COUNT.format(condition=line), given)
+    some = "" if facilities is None else "AND person_id IN (SELECT person_id FROM report_person)"
+    con.execute(_RECORD.format(condition=some))
+    flag, given_flag = line_condition(filters, facilities, test="o.test_id")
+    con.execute(_REPEAT.format(condition=flag), given_flag | scopes)
+    con.execute(_FIRST)
+    con.execute(_PRIOR.format(condition=line), given)
+    con.execute("DROP TABLE report_first")
+    con.execute(_DELIVERY, {"every": facilities is None})
+    con.execute("CREATE OR REPLACE TEMP TABLE report_unit (facility_id VARCHAR)")
 
 
 def look_at(con: duckdb.DuckDBPyConnection, units: Sequence[str] | None) -> None:
@@ -178,9 +212,7 @@ def look_at(con: duckdb.DuckDBPyConnection, units: Sequence[str] | None) -> None
     if units is not None:
         con.execute("INSERT INTO report_unit SELECT unnest($units)", {"units": list(units)})
     for view, table in _VIEWS.items():
-        unit = (
-            f"'{ALL}' AS unit, * FROM {table}"
-            if units is None
-            else (f"facility_id AS unit, * FROM {table} WHERE facility_id IN (SELECT facility_id FROM report_unit)")
-        )
+        unit = f"'{ALL}' AS unit, * FROM {table}"
+        if units is not None:
+            unit = f"facility_id AS unit, * FROM {table} WHERE facility_id IN (SELECT facility_id FROM report_unit)"
         con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {unit}")

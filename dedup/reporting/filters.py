@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ from dedup.errors import UsageError
 from dedup.schema import SCOPES
 
 __all__ = ["Filters", "check", "facility_condition", "line_condition"]
+
+_FEW = 50  #: facilities that a condition can name one by one
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,26 @@ ORDER BY value"""
     )
 
 
-def line_condition(filters: Filters, line: str = "o") -> tuple[str, dict[str, Any]]:
-    """The SQL condition on an order line (alias ``line``) and its parameters."""
+def line_condition(filters: Filters, facilities: Sequence[str] | None, *, test: str) -> tuple[str, dict[str, Any]]:
+    """The SQL condition on an order line ``o`` and its parameters.
+
+    ``facilities``: those the filters choose, None for all; ``test``: the column that holds the line's test.
+    """
     parts, values = ["true"], dict[str, Any]()
-    if filters.hospitals or filters.provinces or filters.tiers:
-        parts.append(f"{line}.facility_id IN (SELECT facility_id FROM report_facility WHERE chosen)")
+    if facilities is not None and len(facilities) > _FEW:
+        parts.append("o.facility_id IN (SELECT facility_id FROM report_facility WHERE chosen)")
+    elif facilities is not None:
+        # written out, so that whole blocks of other facilities' lines are never read
+        values |= {f"facility{number}": code for number, code in enumerate(facilities)}
+        parts.append(f"o.facility_id IN ({', '.join(f'$facility{n}' for n in range(len(facilities))) or 'NULL'})")
     if filters.tests:
-        parts.append(f"list_contains($tests, {line}.test_id)")
+        parts.append(f"list_contains($tests, {test})")
         values["tests"] = list(filters.tests)
     if filters.since:
-        parts.append(f"{line}.ordered_at >= $since")
+        parts.append("o.ordered_at >= $since")
         values["since"] = filters.since
     if filters.until:
-        parts.append(f"{line}.ordered_at < $until")
+        parts.append("o.ordered_at < $until")
         values["until"] = filters.until + datetime.timedelta(days=1)
     return " AND ".join(parts), values
 
