@@ -98,7 +98,7 @@ def result_text(test: Ints, value: Ints) -> pl.Series:
 
 
 def placer_numbers(order_id: pl.Expr, line_no: pl.Expr) -> pl.Expr:
-    """The number of a single order where every line is one (HL7 v2); sorts like the order and its lines."""
+    """The number of a single order where every line is one (HL7 v2, FHIR); sorts like the order and its lines."""
     return order_id + "-" + line_no.cast(pl.String).str.zfill(3)
 
 
@@ -111,7 +111,7 @@ def keys(world: World, facility: int, lines: Ints) -> pl.DataFrame:
             "line_no": world.line_no[lines],
         }
     )
-    if world.facilities.format[facility] == "hl7":
+    if world.facilities.format[facility] in ("hl7", "fhir", "fhir-bundle"):
         placer = placer_numbers(pl.col("order_id"), pl.col("line_no"))
         frame = frame.with_columns(order_id=placer, line_no=pl.lit(1, pl.Int32))
     return frame

@@ -4,18 +4,20 @@ How the canonical columns are carried:
 
 * facility: Organization (identifier ``cskcb``), which Patient.managingOrganization and Encounter.serviceProvider name
 * patient_id, national_id, insurance_id: Patient.identifier; name in HumanName.text; partial birthDate as FHIR has it
-* order_id and line_no: ServiceRequest.requisition and ServiceRequest.identifier (``order_id/line_no``)
+* order_id and line_no: ServiceRequest.identifier; a request is a single order, so each line becomes one of its own
+  (see ``placer_numbers``), and ServiceRequest.requisition holds them together
 * ordered_at: authoredOn; collected_at: Specimen.collection and Observation.effectiveDateTime; resulted_at: issued
 * performed_by: ServiceRequest.performer and Observation.performer
 * value: Observation (valueQuantity or valueString); a result without a value (panels, images): DiagnosticReport
 * cancelled: ServiceRequest ``revoked``; rejected: Specimen ``unsatisfactory``
-* department: ServiceRequest.locationReference.display; price: an extension in đồng
+* department: Encounter.serviceType; price: an extension in đồng
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from dedup.simulation.canonical import placer_numbers
 from dedup.simulation.draw import Ints
 from dedup.simulation.json_text import array, member, members, quoted
 from dedup.simulation.world import World
@@ -124,6 +126,7 @@ def _encounters(lines: pl.DataFrame) -> pl.Series:
             member(
                 "type", array(members(member("coding", array(_coding(pl.lit(SYSTEMS["setting"]), pl.col("setting"))))))
             ),
+            member("serviceType", members(member("text", "department"))),
             member("subject", _reference("Patient", "patient")),
             member("period", members(member("start", _time("ordered_at")))),
             member("serviceProvider", _reference("Organization", "facility_id")),
@@ -166,7 +169,9 @@ def _requests(lines: pl.DataFrame) -> pl.Series:
             _type("ServiceRequest"),
             member("id", "line"),
             member("extension", array(price)),
-            member("identifier", array(_identifier("order_line", pl.col("order_id") + "/" + pl.col("line_no")))),
+            member(
+                "identifier", array(_identifier("order_line", placer_numbers(pl.col("order_id"), pl.col("line_no"))))
+            ),
             member("requisition", _identifier("order", pl.col("order_id"))),
             member("status", quoted(status)),
             member("intent", pl.lit('"order"')),
@@ -176,7 +181,6 @@ def _requests(lines: pl.DataFrame) -> pl.Series:
             member("authoredOn", _time("ordered_at")),
             member("requester", members(member("display", "ordered_by"))),
             member("performer", array(_reference("Organization", "performed_by"))),
-            member("locationReference", array(members(member("display", "department")))),
             member("reasonCode", array(pl.when(pl.col("order_reason").is_not_null()).then(reason))),
             member(
                 "specimen", array(pl.when(pl.col("collected_at").is_not_null()).then(_reference("Specimen", "line")))

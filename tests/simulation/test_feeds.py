@@ -73,7 +73,7 @@ def _fhir_rows(resources: list[dict[str, Any]]) -> Iterator[Row]:
         yield {
             "facility_id": _identifier(known[encounter["serviceProvider"]["reference"]], "facility")[0],
             "order_id": request["requisition"]["value"],
-            "line_no": _identifier(request, "order_line")[0].split("/")[1],
+            "line_no": str(int(_identifier(request, "order_line")[0][-3:])),
             "patient_id": _identifier(patient, "patient")[0],
             "national_id": next(iter(_identifier(patient, "national_id")), None),
             "insurance_id": ";".join(_identifier(patient, "insurance_id")) or None,
@@ -92,7 +92,7 @@ def _fhir_rows(resources: list[dict[str, Any]]) -> Iterator[Row]:
             "value": _number(quantity["value"]) if quantity else result.get("valueString"),
             "unit": quantity.get("unit"),
             "setting": settings[encounter["class"]["code"]],
-            "department": request["locationReference"][0]["display"],
+            "department": encounter["serviceType"]["text"],
             "ordered_by": request["requester"]["display"],
             "price_vnd": next(str(one["valueDecimal"]) for one in request["extension"] if one["url"] == PRICE),
         }

@@ -15,9 +15,11 @@ from dedup.simulation.nights import simulate_nights
 FORMATS = ("parquet", "ndjson", "xml", "hl7")
 _KEY = (
     "CASE WHEN {0}order_id SIMILAR TO '.*-[0-9][0-9][0-9]' THEN {0}order_id ELSE {0}order_id || '-' || "
-    "lpad(CAST({0}line_no AS VARCHAR), 3, '0') END"  # HL7 numbers every single order
+    "lpad(CAST({0}line_no AS VARCHAR), 3, '0') END"  # HL7 and FHIR number every single order
 )
-_LEFT_OUT = "run_id, order_id, line_no, prior_order_id, prior_line_no, price_vnd, avoidable_vnd"  # HL7 has no prices
+_LEFT_OUT = (
+    "run_id, order_id, line_no, prior_order_id, prior_line_no, price_vnd, avoidable_vnd"  # nor do they have prices
+)
 _FLAGS = f"SELECT {_KEY.format('')}, {_KEY.format('prior_')}, * EXCLUDE ({_LEFT_OUT}) FROM flag ORDER BY ALL"
 
 
