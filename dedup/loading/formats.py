@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from dedup.loading import canonical_csv, canonical_ndjson, canonical_parquet, hl7v2, insurance_xml
+from dedup.loading import canonical_csv, canonical_ndjson, canonical_parquet, fhir, hl7v2, insurance_xml
 from dedup.loading.landing import Landing
 
 __all__ = ["FORMATS", "Format", "recognise"]
@@ -26,12 +26,15 @@ class Format(Protocol):
     def land(self, landing: Landing, path: Path) -> None:
         """Stage the rows of the file."""
 
+    # A module may also have ``finish(landings) -> notes``, called when all files of the run have landed.
+
 
 #: Asked in this order.
 FORMATS: dict[str, Format] = {
     "parquet": canonical_parquet,
     "insurance-xml": insurance_xml,
     "hl7v2": hl7v2,
+    "fhir": fhir,
     "ndjson": canonical_ndjson,
     "csv": canonical_csv,
 }

@@ -72,6 +72,7 @@ class Landing:
     con: duckdb.DuckDBPyConnection
     path: Path  #: a private, plainly named link to the file: its own name never reaches SQL
     delivery_no: int
+    scope: str = ""  #: deliveries that may refer to each other share one: those of a folder, or of an archive
     rows_read: int = 0
     counted: int = 0
     failed: bool = False  #: the file could not be read to its end

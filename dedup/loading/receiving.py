@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,7 @@ def receive(
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
         with scratch() as folder:
             desk.take(path, folder)
+    desk.finish()
     return desk.arrivals, desk.repeated, desk.notes
 
 
@@ -58,7 +61,10 @@ class _Desk:
 
     def take(self, path: Path, folder: Path) -> None:
         name = path.name.encode("utf-8", "replace").decode("utf-8")
-        if not is_archive(path):
+        packed = is_archive(path)
+        place = os.fsencode(path.resolve() if packed else path.resolve().parent)
+        self.scope = hashlib.sha256(place).hexdigest()
+        if not packed:
             self._take_one(Member(path, name), folder)
             return
         try:
@@ -88,6 +94,12 @@ class _Desk:
             self.notes.append(f"Delivery {landing.delivery_no} was decoded from {_ENCODINGS.get(encoding, encoding)}.")
         self._close(landing, member.path, member.name, name or "unknown")
 
+    def finish(self) -> None:
+        """Formats whose rows come together from several files."""
+        for name, module in FORMATS.items():
+            if hasattr(module, "finish"):
+                self.notes += module.finish([one.landing for one in self.arrivals if one.format == name])
+
     def _fail(self, path: Path, name: str, folder: Path, reason: str) -> None:
         landing = self._open(path, name, folder)
         if landing is not None:
@@ -104,7 +116,7 @@ class _Desk:
         self.number += 1
         link = folder / f"delivery{self.number}"
         link.symlink_to(path.resolve())
-        return Landing(self.con, link, self.number)
+        return Landing(self.con, link, self.number, scope=self.scope)
 
     def _close(self, landing: Landing, path: Path, name: str, format_name: str) -> None:
         self.arrivals.append(Arrival(name, self.delivery_id, format_name, landing))

@@ -1,0 +1,122 @@
+"""FHIR R4: bulk NDJSON (one resource a line, any mixture of types) and Bundles.
+
+A row is a ServiceRequest. Its patient, encounter, organisation, specimen, reports and observations may stand in any
+file of the same folder: references are resolved when all files of the run have landed, first within the file, then
+within the folder, so that two hospitals' ``Patient/1`` are never mixed up. DuckDB takes the JSON apart;
+``fhir_sql`` says which fields are taken and what they become.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from dedup.loading.fhir_sql import COLUMNS, JOINED, TABLES, extraction
+from dedup.loading.landing import Landing
+
+__all__ = ["finish", "land", "recognise"]
+
+_TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
+_RESOURCE = re.compile(rb'^\s*\{\s*"')
+_MAX_OBJECT = 256 << 20
+_MAX_LINE = 16 << 20
+
+
+def recognise(head: bytes) -> bool:
+    """JSON that begins with an object that is a FHIR resource."""
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    return _RESOURCE.match(text) is not None and _TYPE.search(text) is not None
+
+
+def land(landing: Landing, path: Path) -> None:
+    """Take the file's resources apart into temporary tables; rows come into being in ``finish``."""
+    _make_tables(landing.con)
+    types = _types(path)
+    landing.counted = types["ServiceRequest"]
+    source = _bundles(path) if types["Bundle"] else _lines()
+    if types["Bundle"] and path.stat().st_size > _MAX_OBJECT:
+        landing.fail("too_long")
+        return
+    try:
+        for kind in TABLES:
+            if types[kind]:
+                landing.con.execute(extraction(kind, source, landing.delivery_no, landing.scope), [str(path)])
+        if _broken(landing, source, path):
+            landing.fail("unreadable_file")
+    except duckdb.Error:
+        for name in TABLES.values():
+            landing.con.execute(f"DELETE FROM {name} WHERE delivery_no = ?", [landing.delivery_no])
+        landing.fail("unreadable_file")
+
+
+def _types(path: Path) -> Counter[str]:
+    """How often each type of resource is named in the bytes: an independent count."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return Counter(found[1].decode() for found in _TYPE.finditer(data))
+
+
+def _lines() -> str:
+    return (
+        f"(SELECT json AS body, NULL AS url FROM read_ndjson_objects(?, ignore_errors = true, "
+        f"compression = 'uncompressed', maximum_object_size = {_MAX_LINE}))"
+    )
+
+
+def _bundles(path: Path) -> str:
+    """One Bundle over the whole file, or one a line; their entries are the resources."""
+    size = path.stat().st_size + 1024
+    options = f"compression = 'uncompressed', maximum_object_size = {size}"
+    if _is_lines(path):
+        reader = f"read_ndjson_objects(?, ignore_errors = true, {options})"
+    else:
+        reader = f"read_json_objects(?, format = 'unstructured', {options})"
+    return (
+        "(SELECT json_extract(entry, '$.resource') AS body, entry ->> '$.fullUrl' AS url FROM "
+        f"(SELECT unnest(json_extract(json, '$.entry[*]')) AS entry FROM {reader}))"
+    )
+
+
+def _is_lines(path: Path) -> bool:
+    with path.open("rb") as file:
+        first = file.readline(_MAX_OBJECT)
+    try:
+        return isinstance(json.loads(first.decode("utf-8-sig")), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _broken(landing: Landing, source: str, path: Path) -> bool:
+    row = landing.con.execute(f"SELECT count(*) FROM {source} WHERE body IS NULL", [str(path)]).fetchone()
+    return bool(row and row[0])
+
+
+def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
+    for kind in TABLES:
+        con.execute(f"CREATE TEMP TABLE IF NOT EXISTS {TABLES[kind]} AS {extraction(kind, None, 0, '')}")
+
+
+def finish(landings: Sequence[Landing]) -> list[str]:
+    """Join what has landed and stage the rows; the answer is a note on references that lead nowhere."""
+    if not landings:
+        return []
+    con = landings[0].con
+    for sql in JOINED:
+        con.execute(sql)
+    for landing in landings:
+        landing.insert(
+            f"(SELECT * FROM fhir_order WHERE delivery_no = {landing.delivery_no})", COLUMNS, row_number="row_number"
+        )
+        left = range(landing.rows_read + 1, landing.counted + 1)
+        landing.reject([(number, "", "bad_json") for number in left])
+    row = con.execute(
+        "SELECT count(*), count(*) FILTER (results > 0), count(*) FILTER (patient_missing) FROM fhir_order"
+    ).fetchone()
+    if row is None:
+        return []
+    return [f"FHIR: {row[0]} service requests, {row[1]} with a result, {row[2]} whose patient was not in the delivery."]

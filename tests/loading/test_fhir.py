@@ -1,0 +1,158 @@
+"""FHIR R4: bulk NDJSON and Bundles, references across files, results and statuses."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dedup.warehouse import Warehouse
+from tests.loading.conftest import SAMPLES, Loader, rejected, rows
+
+AT = datetime.datetime
+Resource = dict[str, Any]
+
+
+def resources() -> list[Resource]:
+    text = (SAMPLES / "resources.fhir.ndjson").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def ndjson(path: Path, *found: Resource) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found), encoding="utf-8")
+    return path
+
+
+LINE = """SELECT l.facility_id, order_id, patient_id, code_system, test_code, specimen, ordered_at, collected_at,
+    resulted_at, status, "value", unit, abnormal_flag, setting, department, ordered_by, encounter_id, national_id,
+    insurance_id, full_name, birth_date, sex, phone, province
+    FROM line AS l JOIN identity USING (identity_id) JOIN code USING (code_id) WHERE superseded_by IS NULL
+    ORDER BY order_id"""
+
+FIRST = (
+    *("98001", "7001", "BN01", "vn-service", "23.0075.1494", "serum", AT(2026, 4, 1, 8), AT(2026, 4, 1, 8, 10)),
+    *(AT(2026, 4, 1, 9), "final", "5.1", "mmol/L", "N", "outpatient", "K01", "bs9", "e1", "001180000011"),
+    *("DN4010111111111", "LÊ THỊ MẪU", datetime.date(1980, 2, 28), "female", "0911111111", "Hà Nội"),
+)
+
+
+def test_one_file(loader: Loader, warehouse: Warehouse) -> None:
+    loader(SAMPLES / "resources.fhir.ndjson")
+    first, second = rows(warehouse, LINE)
+    assert first == FIRST
+    assert second[1:5] == ("r2", "BN01", "loinc", "4548-4")
+    assert second[9] == "ordered"
+
+
+def test_a_file_for_each_type(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    for kind in {one["resourceType"] for one in resources()}:
+        ndjson(tmp_path / f"{kind}.ndjson", *(one for one in resources() if one["resourceType"] == kind))
+    summary = loader(tmp_path)
+    assert (len(summary.deliveries), summary.rows_read, summary.over_limit) == (6, 2, False)
+    assert rows(warehouse, LINE)[0] == FIRST
+
+
+@pytest.mark.parametrize("lines", [True, False])
+@pytest.mark.parametrize("urn", [True, False])
+def test_bundles(loader: Loader, warehouse: Warehouse, tmp_path: Path, lines: bool, urn: bool) -> None:
+    text = json.dumps(resources(), ensure_ascii=False)
+    entries = [{"fullUrl": f"https://x/{one['resourceType']}/{one['id']}", "resource": one} for one in json.loads(text)]
+    if urn:
+        for number, one in enumerate(resources()):
+            text = text.replace(f'"{one["resourceType"]}/{one["id"]}"', f'"urn:uuid:{number}"')
+        entries = [{"fullUrl": f"urn:uuid:{number}", "resource": one} for number, one in enumerate(json.loads(text))]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    path = tmp_path / "bundle.json"
+    path.write_text(json.dumps(bundle, indent=None if lines else 1, ensure_ascii=False), encoding="utf-8")
+    loader(path)
+    found = rows(warehouse, LINE)[0]
+    assert found[:15] == FIRST[:15]
+    assert found[17:] == FIRST[17:]
+
+
+def test_two_hospitals_with_the_same_ids_stay_apart(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    ndjson(tmp_path / "a" / "all.ndjson", *resources())
+    other = json.loads(json.dumps(resources()).replace("98001", "98002").replace("BN01", "BN77"))
+    ndjson(tmp_path / "b" / "people.ndjson", *other[:4])
+    ndjson(tmp_path / "b" / "work.ndjson", *other[4:])
+    loader(tmp_path)
+    found = rows(
+        warehouse,
+        "SELECT facility_id, patient_id FROM line JOIN identity USING (identity_id, facility_id) ORDER BY ALL",
+    )
+    assert found == [("98001", "BN01"), ("98001", "BN01"), ("98002", "BN77"), ("98002", "BN77")]
+
+
+def changed(kind: str, **values: Any) -> list[Resource]:
+    """The sample with the first resource of a kind changed."""
+    found = resources()
+    first = next(one for one in found if one["resourceType"] == kind)
+    first.update(values)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "status"),
+    [
+        ("ServiceRequest", {"status": "revoked"}, "cancelled"),
+        ("ServiceRequest", {"status": "entered-in-error"}, "cancelled"),
+        ("Observation", {"status": "preliminary"}, "preliminary"),
+        ("Observation", {"status": "corrected"}, "corrected"),
+        ("Observation", {"status": "amended"}, "corrected"),
+        ("Observation", {"status": "cancelled"}, "cancelled"),
+        ("Observation", {"status": "entered-in-error"}, "collected"),
+    ],
+)
+def test_statuses(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, kind: str, values: Resource, status: str
+) -> None:
+    loader(ndjson(tmp_path / "a.ndjson", *changed(kind, **values)))
+    assert rows(warehouse, "SELECT status FROM line WHERE order_id = '7001'") == [(status,)]
+
+
+def test_reports_and_members_lead_to_the_request(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    found = changed("Observation", basedOn=[], hasMember=[{"reference": "Observation/o2"}])
+    del found[-1]["valueQuantity"]
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "d1",
+        "status": "final",
+        "basedOn": [{"reference": "ServiceRequest/r1"}],
+        "result": [{"reference": "Observation/o1"}],
+    }
+    member = found[-1] | {
+        "id": "o2",
+        "hasMember": [],
+        "valueString": "12",
+        "interpretation": [{"coding": [{"code": "HH"}]}],
+    }
+    loader(ndjson(tmp_path / "a.ndjson", *found, report, member))
+    found_lines = rows(warehouse, """SELECT status, "value", abnormal_flag FROM line WHERE order_id = '7001'""")
+    assert found_lines == [("final", "12", "HH")]
+
+
+def test_what_leads_nowhere_is_counted(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    alone = [one for one in resources() if one["resourceType"] == "ServiceRequest"]
+    summary = loader(ndjson(tmp_path / "a.ndjson", *alone))
+    assert any("2 whose patient was not in the delivery" in note for note in summary.notes)
+    assert rejected(warehouse) == [(1, "facility_id", "missing_value"), (2, "facility_id", "missing_value")]
+
+
+def test_broken_lines(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    path = ndjson(tmp_path / "a.ndjson", *resources())
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[5] = lines[5][:-40] + b"\n"
+    path.write_bytes(b"".join(lines))
+    summary = loader(path)
+    assert (summary.rows_read, summary.rows_loaded, summary.over_limit) == (2, 1, True)
+
+
+def test_cut_anywhere(loader: Loader, tmp_path: Path) -> None:
+    data = (SAMPLES / "resources.fhir.ndjson").read_bytes()
+    for cut in range(0, len(data), 211):
+        (tmp_path / "a.ndjson").write_bytes(data[: len(data) - cut])
+        loader(tmp_path / "a.ndjson")
