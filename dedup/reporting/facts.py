@@ -114,7 +114,8 @@ WHERE a.ends IS NOT NULL OR len(p.own) > 1
 """
 
 _EARLIER = """coalesce(f.elsewhere < o.ordered_at, false) AS elsewhere,
-       coalesce(CASE WHEN o.collected_at = f.own THEN f.own_next ELSE f.own END < o.ordered_at, false) AS same_facility"""
+       coalesce(CASE WHEN o.collected_at = f.own THEN f.own_next ELSE f.own END < o.ordered_at, false)
+         AS same_facility"""
 
 # Lines that had an earlier order of the same test, however old, or are a repeat of any kind: the funnel's second step.
 _PRIOR = f"""
