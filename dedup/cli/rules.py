@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Side = Annotated[str, typer.Argument(metavar="RULES", help="A profile, or a catalogue folder, or FOLDER:PROFILE.")]
+Side = Annotated[
+    str, typer.Argument(metavar="RULES", help="PROFILE, FOLDER (a catalogue) or +FOLDER (site rows), or both with ':'.")
+]
 SHOWN = ("kind", "rule_id", "target", "setting", "valid_hours", "condition", "verdict", "reason", "source")
+BY_TEST_SHOWN = ("test_id", "scope", "gained", "lost", "changed", "avoidable_before", "avoidable_after",
+                 "avoidable_vnd_before", "avoidable_vnd_after")  # fmt: skip
+CHANGES_SHOWN = ("facility_id", "order_id", "line_no", "scope", "test_id", "change", "verdict_before", "verdict_after",
+                 "avoidable_vnd")  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -76,9 +82,16 @@ def check(call: Call, rules: Rules = None) -> None:
     put_fields(call, catalogue_counts(catalogue))
 
 
-def diff(call: Call, before: Side, after: Side) -> None:
+def diff(
+    call: Call,
+    before: Side,
+    after: Side,
+    changes: Annotated[bool, typer.Option("--changes", help="Every flag that is another, instead of by test.")] = False,
+    form: Annotated[Literal["table", "csv"], typer.Option("--format", help="How to print them.")] = "table",
+) -> None:
     """What other rules would do to the flags of the warehouse, which stays as it is."""
     from dedup import pipeline
+    from dedup.rules.printing import rows_csv
     from dedup.rules.trying import compare
 
     sides = _side(call.settings, before), _side(call.settings, after)
@@ -86,10 +99,12 @@ def diff(call: Call, before: Side, after: Side) -> None:
         found = compare(warehouse, call.settings, *sides)
     if call.json:
         call.put_json({"by_test": found.by_test.to_dicts(), "changes": found.changes.to_dicts()})
+        return
+    frame = found.changes if changes else found.by_test
+    if form == "csv":
+        call.put(rows_csv(frame.columns, frame.iter_rows(named=True)).removesuffix("\n"))
     else:
-        put_rows(call, found.by_test.to_dicts(), found.by_test.columns)
-        changes = found.changes["change"].to_list()
-        call.say(" · ".join(f"{changes.count(name):,} {name}" for name in ("gained", "lost", "changed")))
+        put_rows(call, frame.to_dicts(), CHANGES_SHOWN if changes else BY_TEST_SHOWN)
 
 
 def test(
@@ -122,8 +137,16 @@ def _catalogue(settings: Settings) -> Catalogue:
 
 
 def _side(settings: Settings, side: str) -> tuple[Catalogue, str]:
-    """``profile``, ``folder`` or ``folder:profile`` as a catalogue and the name of a profile."""
-    folder, _, profile = side.rpartition(":")
-    if not folder and Path(side).is_dir():
-        folder, profile = side, settings.rules.profile
-    return _catalogue(laid_over(settings, rules=Path(folder) if folder else None)), profile
+    """``[FOLDER][+[SITE]][:PROFILE]`` as a catalogue and the name of a profile.
+
+    What is left out is as in the settings; ``+`` without a folder is the catalogue without a site's rows. A bare word
+    that names no folder is a profile.
+    """
+    place, colon, profile = side.rpartition(":")
+    if Path(side).is_dir() or (not colon and "+" in side):
+        place, profile = side, ""
+    folder, plus, site = (place, "", "") if Path(place).is_dir() else place.partition("+")
+    chosen = laid_over(settings, rules=Path(folder) if folder else None, profile=profile or None)
+    overlay = chosen.rules.overlay if not plus else Path(site) if site else None
+    rules = chosen.rules.model_copy(update={"overlay": overlay})
+    return _catalogue(chosen.model_copy(update={"rules": rules})), rules.profile

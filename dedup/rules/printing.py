@@ -1,17 +1,17 @@
-"""The listed rules as CSV and as one printable HTML page that needs nothing else."""
+"""Rules, and what changing them does, as CSV; the listed rules as one printable HTML page that needs nothing else."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Literal
 
 from dedup.rules.listing import COLUMNS, ListedRule, is_unsourced
 
-__all__ = ["rules_csv", "rules_html", "say_condition", "say_validity"]
+__all__ = ["rows_csv", "rules_csv", "rules_html", "say_condition", "say_validity"]
 
 Lang = Literal["vi", "en"]
 
@@ -140,18 +140,24 @@ def say_condition(rule: ListedRule, lang: Lang) -> str:
 
 
 def rules_csv(rules: Sequence[ListedRule]) -> str:
-    """One line a rule, with a header and a byte order mark; no cell can become a formula in a spreadsheet."""
+    """One line a rule."""
+    return rows_csv(COLUMNS, [asdict(rule) for rule in rules])
+
+
+def rows_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """One line a row, with a header and a byte order mark; no text can become a formula in a spreadsheet."""
     out = io.StringIO()
     out.write("\ufeff")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for rule in rules:
-        writer.writerow([_harmless("" if cell is None else str(cell)) for cell in asdict(rule).values()])
+    writer.writerow(columns)
+    writer.writerows([_harmless(row[name]) for name in columns] for row in rows)
     return out.getvalue()
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+def _harmless(cell: object) -> object:
+    if isinstance(cell, Decimal):  # đồng, without needless decimals
+        return f"{cell.normalize():f}"
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else cell
 
 
 def rules_html(rules: Sequence[ListedRule], *, profile: str, version: str, lang: Lang = "vi") -> str:

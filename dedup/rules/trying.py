@@ -96,8 +96,10 @@ JOIN (SELECT person, birth_date, row_number() OVER (ORDER BY person, birth_date)
 class Difference:
     """What other rules would do to the flags of a warehouse.
 
-    ``by_test``: test_id, scope, verdict and, for the rules before and after, flags and avoidable đồng.
-    ``changes``: every flag gained, lost or judged otherwise, by key and scope, with both verdicts.
+    ``by_test``: for each test_id and scope with a change, and for each scope over all tests (test_id ``*``): how many
+    flags are gained, lost and changed, and before and after: flags, those avoidable, their đồng, and what chains leave
+    of these. ``changes``: every flag gained, lost or changed, by key and scope; changed is one with another verdict,
+    reason, đồng or chain. A line that the two rules take for different tests counts under the second's.
     """
 
     by_test: pl.DataFrame
@@ -107,14 +109,19 @@ class Difference:
 def compare(
     warehouse: Warehouse, settings: Settings, before: tuple[Catalogue, str], after: tuple[Catalogue, str]
 ) -> Difference:
-    """Judge everybody by two (catalogue, profile) and compare. The warehouse may be read-only; it stays as it is."""
+    """Judge everybody by two (catalogue, profile) and compare. The warehouse may be read-only; it stays as it is.
+
+    Raises ConfigError when a catalogue lacks its profile.
+    """
     con = warehouse.con
-    for name, (catalogue, profile) in {"flag_before": before, "flag_after": after}.items():
-        _flags_aside(warehouse, settings, catalogue, profile, name)
+    made = ("test", "rule", "code_test", "flag_before", "flag_after", "flag_both")
     try:
+        for name, (catalogue, profile) in {"flag_before": before, "flag_after": after}.items():
+            _flags_aside(warehouse, settings, catalogue, profile, name)
+        con.execute(_BOTH)
         return Difference(con.execute(_BY_TEST).pl(), con.execute(_CHANGES).pl())
     finally:
-        for name in ("test", "rule", "code_test", "flag_before", "flag_after"):
+        for name in made:
             con.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
 
@@ -134,22 +141,37 @@ def _flags_aside(warehouse: Warehouse, settings: Settings, catalogue: Catalogue,
         con.execute(f"INSERT INTO {name} BY NAME FROM {words}")
 
 
-_BY_TEST = """
-SELECT test_id, scope, verdict,
-       count(*) FILTER (WHERE side = 'before') AS flags_before, count(*) FILTER (WHERE side = 'after') AS flags_after,
-       coalesce(sum(avoidable_vnd) FILTER (WHERE side = 'before'), 0) AS avoidable_vnd_before,
-       coalesce(sum(avoidable_vnd) FILTER (WHERE side = 'after'), 0) AS avoidable_vnd_after
-FROM (SELECT *, 'before' AS side FROM flag_before UNION ALL SELECT *, 'after' FROM flag_after)
-GROUP BY ALL ORDER BY test_id, scope, verdict"""
+#: What makes a flag another one, beside being there at all.
+_SAID = ("verdict", "reason", "avoidable_vnd", "chain_avoidable")
+
+#: Every flag of either side, with what each says.
+_BOTH = f"""
+CREATE OR REPLACE TEMP TABLE flag_both AS
+SELECT facility_id, order_id, line_no, scope, coalesce(a.test_id, b.test_id) AS test_id,
+       CASE WHEN b.verdict IS NULL THEN 'gained' WHEN a.verdict IS NULL THEN 'lost'
+            WHEN {" OR ".join(f"a.{name} IS DISTINCT FROM b.{name}" for name in _SAID)} THEN 'changed' END AS change,
+       {", ".join(f"b.{name} AS {name}_before, a.{name} AS {name}_after" for name in _SAID)}
+FROM flag_before AS b FULL JOIN flag_after AS a USING (facility_id, order_id, line_no, scope)"""
+
+
+def _sides(name: str, counted: str) -> str:
+    return ", ".join(f"{counted.format(side=side)} AS {name}_{side}" for side in ("before", "after"))
+
+
+_BY_TEST = f"""
+SELECT coalesce(test_id, '*') AS test_id, scope,
+       {", ".join(f"count(*) FILTER (change = '{name}') AS {name}" for name in ("gained", "lost", "changed"))},
+       {_sides("flags", "count(verdict_{side})")},
+       {_sides("avoidable", "count(*) FILTER (verdict_{side} = 'avoidable')")},
+       {_sides("avoidable_vnd", "coalesce(sum(avoidable_vnd_{side}), 0)")},
+       {_sides("chain_avoidable_vnd", "coalesce(sum(avoidable_vnd_{side}) FILTER (chain_avoidable_{side}), 0)")}
+FROM flag_both GROUP BY GROUPING SETS ((test_id, scope), (scope))
+HAVING grouping(test_id) = 1 OR count(change) > 0
+ORDER BY 1, 2"""
 
 _CHANGES = """
-SELECT coalesce(a.facility_id, b.facility_id) AS facility_id, coalesce(a.order_id, b.order_id) AS order_id,
-       coalesce(a.line_no, b.line_no) AS line_no, coalesce(a.scope, b.scope) AS scope,
-       coalesce(a.test_id, b.test_id) AS test_id,
-       CASE WHEN b.verdict IS NULL THEN 'gained' WHEN a.verdict IS NULL THEN 'lost' ELSE 'changed' END AS change,
-       b.verdict AS verdict_before, a.verdict AS verdict_after,
-       coalesce(a.avoidable_vnd, 0) - coalesce(b.avoidable_vnd, 0) AS avoidable_vnd
-FROM flag_before AS b FULL JOIN flag_after AS a
-  ON a.facility_id = b.facility_id AND a.order_id = b.order_id AND a.line_no = b.line_no AND a.scope = b.scope
-WHERE a.verdict IS DISTINCT FROM b.verdict
-ORDER BY 1, 2, 3, 4"""
+SELECT facility_id, order_id, line_no, scope, test_id, change, verdict_before, verdict_after,
+       reason_before, reason_after, chain_avoidable_before, chain_avoidable_after,
+       coalesce(avoidable_vnd_after, 0) - coalesce(avoidable_vnd_before, 0) AS avoidable_vnd
+FROM flag_both WHERE change IS NOT NULL
+ORDER BY facility_id, order_id, line_no, scope"""

@@ -41,3 +41,17 @@ def test_a_diff_leaves_the_warehouse_as_it_is(dedup: Dedup, tmp_path: Path, orde
     found = json.loads(dedup(*words).stdout)
     assert set(found) == {"by_test", "changes"}
     assert (tmp_path / "w.duckdb").read_bytes() == before
+
+
+def test_a_diff_as_csv_by_test_or_flag_by_flag(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    (tmp_path / "site").mkdir()
+    rows = "profile,test_id,valid_hours\nmoh-draft-2026-08,hba1c,\n"
+    (tmp_path / "site" / "validity.csv").write_text(rows, encoding="utf-8")
+    words = ("rules", "diff", "+", "+site", "--db", "w.duckdb", "--format", "csv")
+    by_test = dedup(*words).stdout.removeprefix("\N{BYTE ORDER MARK}").splitlines()
+    assert by_test[0].startswith("test_id,scope,gained,lost,changed,flags_before,flags_after,")
+    assert [line.split(",")[:5] for line in by_test[1:]] == [
+        ["*", "elsewhere", "0", "1", "0"], ["hba1c", "elsewhere", "0", "1", "0"]]  # fmt: skip
+    changes = dedup(*words, "--changes").stdout.removeprefix("\N{BYTE ORDER MARK}").splitlines()
+    assert len(changes) == 2 and changes[1].startswith("01002,B1,1,elsewhere,hba1c,lost,")
