@@ -55,7 +55,7 @@ class NightsSummary:
     corrected: int  #: lines whose result was changed after it had been sent
 
 
-def _events(world: World, lines: Ints) -> tuple[Ints, Ints]:
+def _events(world: World) -> tuple[Ints, Ints]:
     """When each line's end was known (result or cancellation; -1: never), and when its result was corrected (-1)."""
     orders, draw = world.orders, Draw(world.seed, "nights", "events")
     ordered = world.acts.at[orders.act]
@@ -65,7 +65,7 @@ def _events(world: World, lines: Ints) -> tuple[Ints, Ints]:
     known = np.where(given_up, np.minimum(known, world.end - 1), known)
     changed = orders.resulted + 60 + draw.below(5 * DAY, len(ordered))
     corrected = (status == STATUSES.index("corrected")) & (orders.resulted >= 0)
-    return known[lines], np.where(corrected, np.minimum(changed, world.end - 1), -1)[lines]
+    return known, np.where(corrected, np.minimum(changed, world.end - 1), -1)
 
 
 def _as_of(frame: pl.DataFrame, known: Ints, changed: Ints, collected: Ints, now: int) -> pl.DataFrame:
@@ -81,10 +81,10 @@ def _as_of(frame: pl.DataFrame, known: Ints, changed: Ints, collected: Ints, now
     return frame.with_columns(collected_at=pl.when(~open_ | drawn).then("collected_at"))
 
 
-def _csv_days(world: World, facility: int, folder: Path) -> None:
+def _csv_days(world: World, facility: int, events: tuple[Ints, Ints], folder: Path) -> None:
     """One file a day with the lines that have news, named by its day."""
     lines = of_facility(world, facility)
-    known, changed = _events(world, lines)
+    known, changed = (moments[lines] for moments in events)
     frame = canonical(world, facility, lines)
     kept = [name for name in frame.columns if frame[name].null_count() < len(frame)]
     collected = world.orders.collected[lines]
@@ -109,7 +109,7 @@ def _cut_off(facilities: int, days: int, draw: Draw) -> Ints:
     return np.maximum.accumulate(arrives, axis=1)  # what is older never comes after what is younger
 
 
-def _made(world: World, folder: Path) -> Iterator[tuple[int, int, Path]]:
+def _made(world: World, events: tuple[Ints, Ints], folder: Path) -> Iterator[tuple[int, int, Path]]:
     """Facility, day and path of every file, written to ``folder``."""
     for facility, name in enumerate(world.facilities.format):
         if world.line_start[facility + 1] == world.line_start[facility]:
@@ -117,15 +117,16 @@ def _made(world: World, folder: Path) -> Iterator[tuple[int, int, Path]]:
         if name == "xml":
             writing_xml.write(world, facility, folder)
         else:
-            _csv_days(world, facility, folder)
+            _csv_days(world, facility, events, folder)
         for day in range(world.days):
-            for path in sorted(folder.glob(f"{file_name(world, facility, day)}.*")):
+            path = folder / f"{file_name(world, facility, day)}.{name}"
+            if path.exists():
                 yield facility, day, path
 
 
-def _deliver(world: World, folder: Path, out: Path) -> dict[str, int]:
+def _deliver(world: World, events: tuple[Ints, Ints], folder: Path, out: Path) -> dict[str, int]:
     """Move every file to the night on which it comes; returns what was out of line."""
-    made = list(_made(world, folder))
+    made = list(_made(world, events, folder))
     draw = Draw(world.seed, "nights", "arrivals")
     arrives = _cut_off(len(world.facilities), world.days, draw)
     delayed, delay = draw.chance(_DELAYED, len(made)), draw.between(1, 3, len(made))
@@ -174,9 +175,11 @@ def simulate_nights(
     world = make_world(persons, seed, start=start, days=nights, facilities=facilities, formats=formats, file_days=1)
     for number in range(nights):
         _night(out, number)
+    events = _events(world)
     with tempfile.TemporaryDirectory(dir=out) as folder:
-        counts = _deliver(world, Path(folder), out)
+        counts = _deliver(world, events, Path(folder), out)
     register(world.facilities).write_csv(out / "facilities.csv")
     write_truth(world, out / "truth")
-    _, changed = _events(world, np.arange(len(world.orders)))
-    return NightsSummary(out=out, nights=nights, lines=len(world.orders), corrected=int((changed >= 0).sum()), **counts)
+    return NightsSummary(
+        out=out, nights=nights, lines=len(world.orders), corrected=int((events[1] >= 0).sum()), **counts
+    )
