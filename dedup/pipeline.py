@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from dedup.errors import LockedError, RejectedError
 from dedup.settings import Settings
 from dedup.warehouse import Run, Warehouse, open_finished, open_warehouse, start_run
+from dedup.warehouse.runs import now
 
 if TYPE_CHECKING:
+    from dedup.loading import DeliverySummary
     from dedup.reporting import Figures, Filters
 
-__all__ = ["RunSummary", "decide", "flag", "latest", "load", "match", "reading", "report", "run"]
+__all__ = ["RunSummary", "decide", "flag", "latest", "load", "match", "night", "reading", "report", "run"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,22 @@ def run(inputs: Sequence[Path], settings: Settings) -> RunSummary:
         over_limit = _load(warehouse, log, inputs, settings, sensitive)
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
+    return _summary(log, over_limit)
+
+
+def night(settings: Settings) -> RunSummary:
+    """``run`` on what is ready in the inbox; afterwards the files are put away and unusual senders are named."""
+    from dedup.loading.inbox import put_away, ready
+    from dedup.loading.watching import unusual
+
+    files, sensitive = ready(settings.inbox), _sensitive_codes(settings)
+    with _writing("run", settings) as (warehouse, log):
+        over_limit = _load(warehouse, log, [file.path for file in files], settings, sensitive)
+        _match(warehouse, log, settings)
+        _flag(warehouse, log, settings)
+        with log.stage("inbox") as stage:
+            stage.counts |= put_away(warehouse, settings.inbox, files, {one.delivery_id for one in over_limit})
+            stage.notes += unusual(warehouse, log.run_id, now=now(), silent_days=settings.inbox.silent_days)
     return _summary(log, over_limit)
 
 
@@ -108,12 +126,13 @@ def _writing(command: str, settings: Settings, *, must_exist: bool = False) -> I
 
 def _load(
     warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings, sensitive: list[tuple[str, str]]
-) -> tuple[str, ...]:
+) -> list[DeliverySummary]:
+    """The deliveries with more rejected rows than the settings allow."""
     from dedup.loading import load as load_room
 
     loaded = load_room(warehouse, log, inputs, settings, sensitive=sensitive)
     share = settings.loading.max_rejected_share
-    return tuple(one.source_name for one in loaded.deliveries if one.over_limit(share))
+    return [one for one in loaded.deliveries if not one.repeated and one.over_limit(share)]
 
 
 def _match(warehouse: Warehouse, log: Run, settings: Settings, *, train: bool = False) -> None:
@@ -143,11 +162,11 @@ def _sensitive_codes(settings: Settings) -> list[tuple[str, str]]:
     return sorted(set(codes.select("code_system", "code").iter_rows()))
 
 
-def _summary(log: Run, over_limit: tuple[str, ...] = ()) -> RunSummary:
+def _summary(log: Run, over_limit: Sequence[DeliverySummary] = ()) -> RunSummary:
     return RunSummary(
         run_id=log.run_id,
         counts={name: stage.counts for name, stage in log.stages.items()},
         seconds=log.seconds,
         notes={name: stage.notes for name, stage in log.stages.items()},
-        over_limit=over_limit,
+        over_limit=tuple(one.source_name for one in over_limit),
     )

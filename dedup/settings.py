@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dedup.errors import ConfigError, Problem
 
 __all__ = [
+    "InboxSettings",
     "LoadingSettings",
     "MatchingSettings",
     "RecognitionSettings",
@@ -47,6 +48,16 @@ class LoadingSettings(_Section):
     max_rejected_share: Share = 0.05  #: above it, in any delivery, the run ends with exit code 3
     sensitive_legal_basis: str | None = None  #: the legal basis for keeping HIV results; None: they are dropped
     register_path: Path | None = Field(default=None, alias="facilities")  #: the facility register
+
+
+class InboxSettings(_Section):
+    """The folder that hospitals drop files into; ``dedup run`` without INPUT takes it."""
+
+    path: Path | None = None
+    settle_seconds: Annotated[int, Field(ge=0)] = 60  #: files changed more recently are left for the next run
+    archive: Path | None = None  #: where loaded files go; None: they stay
+    bad: Path | None = None  #: where files go that cannot be read or have too many rejected rows; None: they stay
+    silent_days: Annotated[int, Field(ge=1)] = 3  #: a facility that sends nothing for longer is named
 
 
 class MatchingSettings(_Section):
@@ -82,6 +93,7 @@ class Settings(_Section):
 
     warehouse: WarehouseSettings = WarehouseSettings()
     loading: LoadingSettings = LoadingSettings()
+    inbox: InboxSettings = InboxSettings()
     matching: MatchingSettings = MatchingSettings()
     rules: RulesSettings = RulesSettings()
     recognition: RecognitionSettings = RecognitionSettings()

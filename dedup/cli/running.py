@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT…", help="Files, or folders read whole.")]
+InputsOrInbox = Annotated[
+    list[Path] | None, typer.Argument(metavar="[INPUT…]", help="Files, or folders read whole; else the inbox.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +51,7 @@ def demo(call: Call) -> None:
 
 def run(
     call: Call,
-    inputs: Inputs,
+    inputs: InputsOrInbox = None,
     rules: Rules = None,
     facilities: Facilities = None,
     profile: Profile = None,
@@ -58,7 +61,7 @@ def run(
     from dedup import pipeline
 
     settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile)
-    summary = pipeline.run(inputs, settings)
+    summary = pipeline.run(inputs, settings) if inputs else pipeline.night(settings)
     _tell(call, summary)
     figures = pipeline.report(settings)
     put_report(call, figures, call.lang)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dedup import pipeline
-from dedup.errors import InputError
+from dedup.errors import UsageError
 from dedup.loading.inbox import ready
 from dedup.loading.watching import unusual
 from dedup.settings import InboxSettings, Settings, WarehouseSettings
@@ -59,7 +59,7 @@ def test_only_what_has_settled_is_ready(tmp_path: Path, settings: Settings) -> N
 
 def test_no_inbox_is_said(tmp_path: Path) -> None:
     for inbox in (InboxSettings(), InboxSettings(path=tmp_path / "missing")):
-        with pytest.raises(InputError, match="under \\[inbox\\]"):
+        with pytest.raises(UsageError, match="under \\[inbox\\]"):
             ready(inbox)
 
 
