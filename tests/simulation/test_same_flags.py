@@ -12,7 +12,7 @@ from dedup.settings import LoadingSettings, Settings, WarehouseSettings
 from dedup.simulation import simulate
 from dedup.simulation.nights import simulate_nights
 
-FORMATS = ("parquet", "ndjson", "xml", "hl7")
+FORMATS = ("parquet", "ndjson", "xml", "hl7", "fhir", "fhir-bundle")
 _KEY = (
     "CASE WHEN {0}order_id SIMILAR TO '.*-[0-9][0-9][0-9]' THEN {0}order_id ELSE {0}order_id || '-' || "
     "lpad(CAST({0}line_no AS VARCHAR), 3, '0') END"  # HL7 and FHIR number every single order
