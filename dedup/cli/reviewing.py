@@ -73,7 +73,7 @@ def explain(call: Call, facility: Facility, patient: Patient, other_facility: Fa
 def evaluate(
     call: Call,
     truth: Annotated[
-        Path, typer.Option("--truth", metavar="FILE", help="CSV or Parquet: facility_id, patient_id, person.")
+        Path, typer.Option("--truth", metavar="FILE", help="CSV or Parquet: facility_id, patient_id, true_person.")
     ],
 ) -> None:
     """How well patients were matched, against a known truth."""

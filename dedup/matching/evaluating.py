@@ -51,7 +51,7 @@ class Evaluation:
 
 
 def evaluate(warehouse: Warehouse, truth: Path) -> Evaluation:
-    """Compare patient_record with a truth: CSV or Parquet with facility_id, patient_id and person.
+    """Compare patient_record with a truth: CSV or Parquet with facility_id, patient_id and true_person.
 
     Records that the truth does not know are left out. Raises InputError when the file lacks a column or a row of
     the warehouse.
@@ -72,12 +72,12 @@ def _read_truth(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
     try:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE truth_row AS SELECT CAST(facility_id AS VARCHAR) AS facility_id, "
-            f"CAST(patient_id AS VARCHAR) AS patient_id, CAST(person AS VARCHAR) AS person FROM {reader}",
+            f"CAST(patient_id AS VARCHAR) AS patient_id, CAST(true_person AS VARCHAR) AS person FROM {reader}",
             [str(truth)],
         )
     except duckdb.Error:
         raise InputError(
-            f"{truth} cannot be read as a truth: a CSV or Parquet file with facility_id, patient_id, person."
+            f"{truth} cannot be read as a truth: a CSV or Parquet file with facility_id, patient_id, true_person."
         ) from None
     con.execute("""
       CREATE OR REPLACE TEMP TABLE judged AS
