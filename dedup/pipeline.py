@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dedup.loading import DeliverySummary
     from dedup.reporting import Figures, Filters
 
-__all__ = ["RunSummary", "decide", "flag", "latest", "load", "match", "night", "reading", "report", "run"]
+__all__ = ["RunSummary", "decide", "flag", "latest", "load", "match", "night", "reading", "report", "run", "vacuum"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,17 @@ def decide(decisions: Path, settings: Settings) -> int:
 
     with _writing("review import", settings, must_exist=True) as (warehouse, log):
         return review_import(warehouse, log, decisions)
+
+
+def vacuum(settings: Settings) -> tuple[int, int]:
+    """Write the file anew without the room it no longer needs; bytes before and after."""
+    from dedup.warehouse.vacuuming import vacuum as write_anew
+
+    reading(settings).close()  # says what is missing
+    with open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse:
+        with start_run(warehouse, "vacuum"):
+            pass  # noted before, because what is written to the old file from here on is lost
+        return write_anew(warehouse)
 
 
 def report(settings: Settings, filters: Filters | None = None) -> Figures:

@@ -1,4 +1,4 @@
-"""dedup doctor."""
+"""dedup doctor, vacuum."""
 
 from __future__ import annotations
 
@@ -21,8 +21,19 @@ __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     command(app)(doctor)
+    command(app)(vacuum)
+
+
+def vacuum(call: Call) -> None:
+    """Write the warehouse anew without the room it no longer needs."""
+    from dedup import pipeline
+
+    before, after = pipeline.vacuum(call.settings)
+    if call.json:
+        call.put_json({"bytes_before": before, "bytes_after": after})
+    call.say(f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
 
 
 def doctor(call: Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,9 +48,14 @@ class Warehouse:
 
     def publish(self, run_id: int) -> None:
         """Once it is closed, and before the lock goes, copy the file for readers as the state after ``run_id``."""
-        if self.path is not None and self._held is not None:
+        if self.path is not None:
             self.con.execute("CHECKPOINT")
-            self._held.callback(publish, self.path, run_id)
+            self.when_closed(publish, self.path, run_id)
+
+    def when_closed(self, act: Callable[..., object], *given: object) -> None:
+        """Call ``act`` when the file is closed and the lock still held; what was asked for last comes first."""
+        if self._held is not None:
+            self._held.callback(act, *given)
 
     def close(self) -> None:
         """Close the file and let the lock go."""

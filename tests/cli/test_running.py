@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -140,3 +141,36 @@ def test_reports_are_written_as_files(form: str, dedup: Dedup, tmp_path: Path, o
         words = ("report", "--format", form, "--each-hospital", "each", "--db", "w.duckdb")
         assert dedup(*words).returncode == 0
         assert len(list((tmp_path / "each").glob("*.html"))) == 3
+
+
+def test_vacuum_is_logged_and_keeps_everything(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    dedup("export", "flags", "-o", "before.csv", "--db", "w.duckdb")
+    assert json.loads(dedup("vacuum", "--db", "w.duckdb", "--json").stdout)["bytes_after"] > 0
+    listed = json.loads(dedup("runs", "list", "--db", "w.duckdb", "--json").stdout)
+    assert [(row["command"], row["outcome"]) for row in listed] == [("vacuum", "done"), ("run", "done")]
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    dedup("export", "flags", "-o", "after.csv", "--db", "w.duckdb")
+    assert (tmp_path / "after.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
+
+
+def test_the_same_bytes_under_another_name_change_nothing(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    dedup("export", "flags", "-o", "before.csv", "--db", "w.duckdb")
+    (tmp_path / "again").mkdir()
+    orders.rename(tmp_path / "again" / "other.csv")
+    with zipfile.ZipFile(tmp_path / "again" / "packed.zip", "w") as packed:
+        packed.write(tmp_path / "again" / "other.csv", "inside.csv")
+    counts = json.loads(dedup("load", "again", "--db", "w.duckdb", "--json").stdout)["counts"]["load"]
+    assert (counts["rows_loaded"], counts["deliveries_repeated"]) == (0, 2)
+    dedup("run", "again", "--db", "w.duckdb", "--quiet")
+    dedup("export", "flags", "-o", "after.csv", "--db", "w.duckdb")
+    assert (tmp_path / "after.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
+
+
+def test_other_rules_make_flags_stale_until_all_are_judged_again(dedup: Dedup, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    told = dedup("run", orders, "--db", "w.duckdb", "--profile", "conservative").stderr
+    assert "stale" in told
+    assert dedup("flag", "--all", "--profile", "conservative", "--db", "w.duckdb").returncode == 0
+    assert "stale" not in dedup("run", orders, "--db", "w.duckdb", "--profile", "conservative").stderr

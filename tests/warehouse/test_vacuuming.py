@@ -1,0 +1,47 @@
+"""Vacuum: the same content in a smaller file."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from dedup.schema import TABLES, VIEWS
+from dedup.settings import WarehouseSettings
+from dedup.warehouse import open_warehouse
+from dedup.warehouse.checking import check_warehouse
+from dedup.warehouse.vacuuming import vacuum
+
+
+@pytest.mark.parametrize("name", ["w.duckdb", 'it\'s a "kho" [1].duckdb'])
+def test_the_same_content_in_a_smaller_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with open_warehouse(path) as warehouse:
+        con = warehouse.con
+        con.execute("INSERT INTO todo SELECT md5(i::VARCHAR), i FROM range(400000) AS t(i)")
+        con.execute("CHECKPOINT")
+        con.execute("DELETE FROM todo WHERE patient_record_id > 10")
+        kept = con.execute("FROM todo ORDER BY ALL").fetchall()
+    size = path.stat().st_size
+    with open_warehouse(path) as warehouse:
+        before, after = vacuum(warehouse)
+    assert (before, after) == (size, path.stat().st_size)
+    assert after < before / 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with open_warehouse(path, read_only=True) as warehouse:
+        assert warehouse.con.execute("FROM todo ORDER BY ALL").fetchall() == kept
+        rows = warehouse.con.execute("SELECT table_name FROM information_schema.tables").fetchall()
+    assert {row[0] for row in rows} == {*TABLES, *VIEWS, "schema_version"}
+    assert {finding.outcome for finding in check_warehouse(WarehouseSettings(path=path))} <= {"good", "doubtful"}
+
+
+def test_a_vacuum_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with open_warehouse(path) as warehouse:
+        warehouse.con.execute("INSERT INTO todo VALUES ('match', 1)")
+    (tmp_path / "w.duckdb.vacuum").mkdir()
+    with pytest.raises(OSError, match=r"w\.duckdb\.vacuum"), open_warehouse(path) as warehouse:
+        vacuum(warehouse)
+    with open_warehouse(path, read_only=True) as warehouse:
+        assert warehouse.con.execute("FROM todo").fetchall() == [("match", 1)]
