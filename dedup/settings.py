@@ -48,6 +48,7 @@ class LoadingSettings(_Section):
     max_rejected_share: Share = 0.05  #: above it, in any delivery, the run ends with exit code 3
     sensitive_legal_basis: str | None = None  #: the legal basis for keeping HIV results; None: they are dropped
     register_path: Path | None = Field(default=None, alias="facilities")  #: the facility register
+    mapping: Path | None = None  #: how hospitals lay out their own tables: a mapping file, or a folder of them
 
 
 class InboxSettings(_Section):
@@ -56,7 +57,7 @@ class InboxSettings(_Section):
     path: Path | None = None
     settle_seconds: Annotated[int, Field(ge=0)] = 60  #: files changed more recently are left for the next run
     archive: Path | None = None  #: where loaded files go; None: they stay
-    bad: Path | None = None  #: where files go that cannot be read or have too many rejected rows; None: they stay
+    bad: Path | None = None  #: where unreadable files go, and those with too many rejected rows
     silent_days: Annotated[int, Field(ge=1)] = 3  #: a facility that sends nothing for longer is named
 
 
@@ -138,8 +139,9 @@ def _line_of(text: str, place: list[str]) -> int:
             section = header[1]
             if section == place[0]:
                 found = number
-        elif len(place) > 1 and section == place[0] and re.match(rf"\s*{re.escape(place[1])}\s*=", line):
-            return number
+        elif section == place[0]:
+            if len(place) > 1 and re.match(rf"\s*{re.escape(place[1])}\s*=", line):
+                return number
         elif not section and re.match(rf"\s*{re.escape(place[0])}\b", line):
             return number
     return found
