@@ -18,7 +18,7 @@ lint: .venv/.dev         ## style, types, and who may import whom
 	@$(RUN) -m mypy
 	@.venv/bin/lint-imports
 
-bench: .venv/.dev        ## ratios against peers and limits; ARGS="judge" for one
+bench: .venv/.dev        ## judging against the bare self-join; ARGS="nights" for another benchmark
 	@$(RUN) -m benchmarks $(ARGS)
 
 lock: .venv/.dev         ## both lock files anew from pyproject.toml
