@@ -68,7 +68,10 @@ def compare(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions
         "given_name": given,
         "middle_name": middle,
         "family_name": family,
-        **{f"{part}_rarity": np.where(same[part], rarity[part][a], 0).astype(np.uint8) for part in same},
+        **{
+            f"{part}_rarity": np.where(same[part], np.minimum(rarity[part][a], rarity[part][b]), 0).astype(np.uint8)
+            for part in same
+        },
         "birth_date": _birth_date(v, a, b),
         "sex": _choose(((v.sex[a] == 0) | (v.sex[b] == 0), 0), (v.sex[a] == v.sex[b], 1), otherwise=2),
         "phone": _number(v.text["phone"], a, b),
@@ -185,29 +188,30 @@ def _spread(where: Flags, back: Positions, found: Flags) -> Flags:
     return result
 
 
-def _at_most_one(left: list[str], right: list[str]) -> Flags:
-    """One character replaced, left out, added, or two neighbours swapped."""
+def _at_most(errors: int, left: list[str], right: list[str]) -> Flags:
+    """So many times a character replaced, left out, added, or two neighbours swapped."""
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import cpdist
 
     if not left:
         return np.zeros(0, dtype=np.bool_)
-    distance = cpdist(left, right, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
-    return np.asarray(distance <= 1)
+    distance = cpdist(left, right, scorer=OSA.distance, score_cutoff=errors, dtype=np.uint8)
+    return np.asarray(distance <= errors)
 
 
 def _distance_one(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
     where, back, left, right = _differing(column, a, b, among)
-    return _spread(where, back, _at_most_one(left, right))
+    return _spread(where, back, _at_most(1, left, right))
 
 
 def _alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags]:
-    """Where two different name parts are one typing error apart, and where they sound alike."""
+    """Where two different name parts are one typing error apart (two in long ones), and where they sound alike."""
     where, back, left, right = _differing(column, a, b, among)
     pairs = list(zip(left, right, strict=True))
     long = _flags(min(len(x), len(y)) > 2 for x, y in pairs)
     heard = _flags(skeleton(x) == skeleton(y) for x, y in pairs)
-    return _spread(where, back, long & _at_most_one(left, right)), _spread(where, back, heard)
+    near = (long & _at_most(1, left, right)) | (_flags(min(len(x), len(y)) > 6 for x, y in pairs) & _at_most(2, left, right))
+    return _spread(where, back, near), _spread(where, back, heard)
 
 
 def _share_token(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["GUARDS", "HARD_GUARDS", "METHODS", "Decisions", "decide"]
 
 CONFLICTS = ("conflicts", "conflicts_by_one_digit")
-#: With so much evidence although the provinces differ, the name is too rare for a namesake of the same birth date.
-_RARE_NAME_BITS = 8.0
+#: With so many bits although provinces differ, or only the year is known, the name is too rare for a namesake.
+_OUTWEIGHED = {"namesakes": 8.0, "bare_years": 5.0}
 #: From the surest to the least; a record's match_method is the surest of the edges that hold it.
 METHODS = ("national_id", "insurance_id", "fuzzy", "review", "none")
 #: What the two rules of certainty are held to be worth, in bits: the odds measured for pairs they join.
@@ -43,7 +43,8 @@ def decide(
     """Decide every pair (v[a], v[b])."""
     bits = card.score(levels)
     guard = _first_guard(v, a, b, levels, card.guards)
-    guard[(guard == list(GUARDS).index("namesakes")) & (bits >= _RARE_NAME_BITS)] = -1
+    for name, enough in _OUTWEIGHED.items():
+        guard[(guard == list(GUARDS).index(name)) & (bits >= enough)] = -1
     certain, insured = _same_id(v, a, b, levels), _same_insurance(v, a, b, levels)
     chance = probability(bits)
     free = guard < 0
@@ -115,6 +116,11 @@ def _nameless(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions
     return np.asarray(_is(levels, "given_name", "missing") & ~held)
 
 
+def _bare_years(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
+    return np.asarray(_is(levels, "birth_date", "year_only_equal") & ~held & ~_is(levels, "place", "ward_equal"))
+
+
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     return np.asarray(_is(levels, "id", "equal") & _is(levels, "given_name", "differs"))
 
@@ -127,6 +133,7 @@ GUARDS = {
     "twins": _twins,
     "nameless": _nameless,
     "namesakes": _namesakes,
+    "bare_years": _bare_years,
 }
 
 

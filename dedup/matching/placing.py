@@ -80,6 +80,7 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
     decided = scorer.decide(several, several)
     method[several], bits[several] = decided.method, decided.bits
     alone = (counts > 1) & (method > _FUZZY)
+    alone[_parted(con, scorer)] = True
     opens = np.ones(len(record), dtype=np.bool_)
     opens[1:] = (position[1:] != position[:-1]) | alone[position[1:]]
     of_record = np.cumsum(opens) - 1
@@ -89,6 +90,16 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
     first[alone] = -1
     whole = (counts[variant] > 1) & ~alone[variant]
     return _Nodes(record, of_record, variant, first, whole, method[variant], bits[variant])
+
+
+def _parted(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Positions:
+    """Identities of which a human said that two records with it are two persons."""
+    rows = columns(con, """
+      SELECT DISTINCT x.variant_no FROM match_decision AS d
+      JOIN match_record AS x ON x.patient_record_id = d.record_a
+      JOIN match_record AS y ON y.patient_record_id = d.record_b AND y.variant_no = x.variant_no
+      SEMI JOIN component AS c ON c.variant_no = x.variant_no WHERE NOT d.same_person""")
+    return scorer.v.positions(rows["variant_no"])
 
 
 def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tuple[clustering.Edges, Positions]:

@@ -32,7 +32,7 @@ __all__ = [
 #: Fewer known pairs of either kind teach nothing.
 _LEAST_PAIRS = 500
 #: How many pairs the starting weights count for, in each level.
-_PRIOR_PAIRS = 200.0
+PRIOR_PAIRS = 200.0
 #: What trusted ids cannot teach: they fit their record's sex and birth year, so two of one person never differ there.
 UNTAUGHT = frozenset(
     [("sex", level) for level in FIELDS["sex"]]
@@ -69,11 +69,13 @@ def sample(levels: dict[str, Levels], fields: tuple[str, ...], same: Positions, 
     return Sample(fields, vectors, counts[0], counts[1])
 
 
-def fit(known: Sample, card: Scorecard, kept: Collection[tuple[str, str]] = ()) -> Scorecard:
+def fit(
+    known: Sample, card: Scorecard, kept: Collection[tuple[str, str]] = (), prior_pairs: float = PRIOR_PAIRS
+) -> Scorecard:
     """A scorecard with the weights of ``known.fields`` learnt, but for the levels in ``kept``.
 
     Those, and other fields, keep the weights of ``card``, which are also where learning starts and what a level
-    seldom met stays close to. The first level of a field says nothing and weighs 0. Newton's method on the
+    seldom met stays close to: they count for ``prior_pairs`` pairs. The first level of a field says nothing and weighs 0. Newton's method on the
     penalised likelihood; the same sample gives the same weights.
     """
     columns = [(name, number) for name in known.fields for number in range(1, len(FIELDS[name]))]
@@ -83,7 +85,7 @@ def fit(known: Sample, card: Scorecard, kept: Collection[tuple[str, str]] = ()) 
     total = known.same + known.different
     same, slip = known.same, _SLIP
     start = np.array([card.prior, *(card.weights[name][FIELDS[name][number]] for name, number in columns)]) * np.log(2)
-    strength = np.full(len(start), _PRIOR_PAIRS / 4)
+    strength = np.full(len(start), prior_pairs / 4)
     strength[0] = 1e-6
     for at, (name, number) in enumerate(columns, start=1):
         if (name, FIELDS[name][number]) in kept:
