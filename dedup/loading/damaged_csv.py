@@ -10,11 +10,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dedup.loading.landing import Landing
-from dedup.schema import CANONICAL
 
-__all__ = ["land_damaged"]
+if TYPE_CHECKING:
+    from dedup.loading.table_layout import Layout
+
+__all__ = ["land_damaged", "stage_rows"]
 
 _BATCH = 20_000
 _MAX_LINES = 100  # lines one quoted field may span
@@ -24,39 +27,37 @@ Row = tuple[int, list[str]]
 Reject = tuple[int, str, str]
 
 
-def land_damaged(
-    landing: Landing, path: Path, delimiter: str, width: int, places: dict[str, int], missing: dict[str, str]
-) -> None:
+def land_damaged(landing: Landing, path: Path, layout: Layout) -> None:
     """Stage ``path`` row by row. ``landing.counted`` becomes its lines less those that continue a record."""
     lines = 0
     rows: list[Row] = []
     rejects: list[Reject] = []
-    for number, used, fields, problem in _records(path, delimiter, width):
+    for number, used, fields, problem in _records(path, layout):
         lines += used - 1
         if problem:
             rejects.append((number, "", problem))
         else:
             rows.append((number, fields))
         if len(rows) >= _BATCH:
-            _stage(landing, rows, places, missing)
+            stage_rows(landing, rows, layout)
             rows = []
-    _stage(landing, rows, places, missing)
+    stage_rows(landing, rows, layout)
     landing.reject(rejects)
-    landing.counted = max(_count_lines(path) - 1 - lines, 0)
+    landing.counted = max(_count_lines(path) - layout.header_rows - lines, 0)
 
 
-def _stage(landing: Landing, rows: list[Row], places: dict[str, int], missing: dict[str, str]) -> None:
+def stage_rows(landing: Landing, rows: list[Row], layout: Layout) -> None:
+    """Hand over rows that are fields in the order of the layout's columns."""
     import pyarrow as pa
 
     if not rows:
         return
     table = {"row_number": pa.array([number for number, _ in rows], pa.int64())}
-    for name in CANONICAL:
-        if name in places:
-            table[name] = pa.array([fields[places[name]] for _, fields in rows], pa.string())
-    landing.con.register("damaged", pa.table(table))
-    landing.insert("damaged", {name: f'"{name}"' for name in places}, missing=missing, row_number="row_number")
-    landing.con.unregister("damaged")
+    for place in range(layout.width):
+        table[f"c{place}"] = pa.array([fields[place] for _, fields in rows], pa.string())
+    landing.con.register("row_by_row", pa.table(table))
+    landing.insert("row_by_row", layout.columns, missing=layout.missing, row_number="row_number")
+    landing.con.unregister("row_by_row")
 
 
 def _count_lines(path: Path) -> int:
@@ -77,13 +78,13 @@ def _lines(path: Path) -> Iterator[bytes]:
         start = end + 1
 
 
-def _records(path: Path, delimiter: str, width: int) -> Iterator[tuple[int, int, list[str], str]]:
+def _records(path: Path, layout: Layout) -> Iterator[tuple[int, int, list[str], str]]:
     """(row number, lines used, fields, problem) for each record after the header."""
-    lines = list(_lines(path))[1:]
+    lines = list(_lines(path))[layout.header_rows :]
     at = number = 0
     while at < len(lines):
         number += 1
-        used, fields, problem = _record(lines, at, delimiter, width)
+        used, fields, problem = _record(lines, at, layout.delimiter, layout.width)
         at += used
         yield number, used, fields, problem
 

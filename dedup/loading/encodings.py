@@ -22,15 +22,16 @@ _LETTERS = set("àáâãèéêìíòóôõùúýăđĩũơư") | {
 _FONT_SIGNS = re.compile(r"[¨©ª«¬®µ¶·¸¹»¼½¾]|[aeoöyAEOÖY][ùøûõïÙØÛÕÏ]|[aeAE][âáàåãäÂÁÀÅÃÄ]|ñ")
 
 
-def decoded(path: Path, folder: Path) -> tuple[Path, str]:
+def decoded(path: Path, folder: Path, encoding: str | None = None) -> tuple[Path, str]:
     """The file as UTF-8, and the encoding it was in; a copy in ``folder`` when it had to be decoded.
 
-    A UTF-8 file with single broken bytes, and bytes that are no text at all, stay as they are ("utf-8").
+    ``encoding`` is what somebody says it is; else it is recognised. A UTF-8 file with single broken bytes, and bytes
+    that are no text at all, stay as they are ("utf-8").
     """
     with path.open("rb") as file:
         head = file.read(_SAMPLE)
-    encoding = _encoding(head)
-    if encoding == "utf-8":
+    encoding = encoding or _encoding(head)
+    if encoding.lower() in ("utf-8", "utf8", "utf-8-sig"):
         return path, encoding
     target = folder / "decoded"
     codec = {"font": "latin-1"}.get(encoding, encoding)

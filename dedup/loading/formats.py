@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from dedup.loading import canonical_csv, canonical_ndjson, canonical_parquet, fhir, hl7v2, insurance_xml
+from dedup.loading import canonical_csv, canonical_ndjson, canonical_parquet, fhir, hl7v2, insurance_xml, spreadsheet
 from dedup.loading.landing import Landing
 
 __all__ = ["FORMATS", "Format", "recognise"]
@@ -37,6 +37,7 @@ FORMATS: dict[str, Format] = {
     "fhir": fhir,
     "ndjson": canonical_ndjson,
     "csv": canonical_csv,
+    "xlsx": spreadsheet,
 }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dedup.loading.finding import find
 from dedup.loading.identities import refresh_identities
 from dedup.loading.landing import Landing, make_staging, type_rows
+from dedup.loading.mapping import read_mappings
 from dedup.loading.receiving import Arrival, receive
 from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
@@ -37,7 +38,7 @@ def load(
 
     ``sensitive`` lists (code_system, code) of tests that are dropped and counted unless the settings state a legal
     basis. Everything is stored in one transaction. Raises InputError when an input does not exist, ConfigError when
-    the facility register is wrong; damaged deliveries do not raise, they are counted (``over_limit``).
+    the facility register or a mapping is wrong; damaged deliveries do not raise, they are counted (``over_limit``).
     """
     with run.stage("load") as stage:
         register = settings.loading.register_path
@@ -45,9 +46,10 @@ def load(
             load_register(warehouse, register)
         found = find(inputs, leave_out=[] if register is None else [register])
         con = warehouse.con
+        mappings = read_mappings(settings.loading.mapping)
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
-            arrivals, repeated, notes = receive(con, found.paths)
+            arrivals, repeated, notes = receive(con, found.paths, mappings)
             type_rows(con)
             with warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):

@@ -14,6 +14,8 @@ from dedup.loading.counting import sha256
 from dedup.loading.encodings import decoded
 from dedup.loading.formats import FORMATS, recognise
 from dedup.loading.landing import Landing
+from dedup.loading.mapped import choose, land_mapped
+from dedup.loading.mapping import Mapping
 from dedup.loading.register import is_register
 from dedup.loading.summary import DeliverySummary
 from dedup.warehouse import scratch
@@ -35,10 +37,10 @@ class Arrival:
 
 
 def receive(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path]
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], mappings: Sequence[Mapping] = ()
 ) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
     """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log."""
-    desk = _Desk(con)
+    desk = _Desk(con, mappings)
     for path in paths:
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
         with scratch() as folder:
@@ -50,8 +52,9 @@ def receive(
 class _Desk:
     """Gives out the delivery numbers, and knows what has been here before."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, mappings: Sequence[Mapping]) -> None:
         self.con = con
+        self.mappings = mappings
         self.known = {str(row[0]) for row in con.execute("SELECT delivery_id FROM delivery").fetchall()}
         last = con.execute("SELECT coalesce(max(delivery_no), 0) FROM delivery").fetchone()
         self.number = int(last[0]) if last else 0
@@ -81,6 +84,11 @@ class _Desk:
             return
         landing = self._open(member.path, member.name, folder)
         if landing is None:
+            return
+        mapping = choose(self.mappings, landing.path, folder)
+        if mapping is not None:
+            land_mapped(landing, mapping)
+            self._close(landing, member.path, member.name, "mapped")
             return
         link, encoding, name = landing.path, "utf-8", recognise(landing.path)
         if name in _UNDECLARED:
