@@ -64,6 +64,12 @@ def test_a_full_disk_is_named_without_a_traceback(capsys: pytest.CaptureFixture[
     assert ends(OSError(28, "No space left on device", "w.csv"), capsys) == (1, "No space left on device: w.csv\n")
 
 
+def test_an_engine_without_disk_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ends(RuntimeError(f"IO Error: {CANARY}: No space left on device"), capsys)
+    assert (code, said.split(".")[0]) == (1, "The disk is full")
+    assert CANARY not in said
+
+
 def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
     for words in ("--help", "runs list --help"):
         shell = f"set -o pipefail; {DEDUP} {words} | true; echo $?"
