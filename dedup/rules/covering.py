@@ -94,14 +94,18 @@ ANTI JOIN (FROM direct WHERE rank >= {AVOIDABLE}) AS done ON done.o = pair.o AND
 
 
 def units(book: RuleBook, pairs: str, *, part: int) -> str:
-    """What each pair says about the test ordered (part 0) or about components of it (part 1): a verdict, as a rank."""
+    """What each pair says about the test ordered (part 0) or about components of it (part 1): a verdict, as a rank.
+
+    The comparison with ``valid`` is written so that DuckDB cannot make a join of it: with few rules it would join every
+    pair to every rule first. That of ``limited`` is written so that it can: as a condition it would be a nested loop.
+    """
     return f"""
 WITH covered AS (
   SELECT p.*, t.target, r.slot AS target_slot, coalesce(nullif(p.own_specimen, 0), t.specimen) AS o_specimen
   FROM {pairs} AS p
   JOIN d_target AS t ON t.o_test = p.test AND t.q_test = p.q_test AND t.part = {part}
   JOIN d_rule AS r ON r.slot = p.slot + (t.target - p.test) * {stride(book)}
-   AND p.ordered - p.collected <= r.valid
+   AND p.ordered - p.collected - r.valid <= 0
    AND CASE r.condition WHEN 0 THEN true WHEN 1 THEN p.flag = 4 ELSE p.flag IN (1, 5) END
 ), weighed AS (
   SELECT o, q, elsewhere, target, c.collected,
@@ -118,8 +122,8 @@ WITH covered AS (
    AND ordered // 86400 BETWEEN mine.first_day AND mine.last_day
   LEFT JOIN d_laboratory AS theirs ON theirs.facility = c.laboratory
    AND ordered // 86400 BETWEEN theirs.first_day AND theirs.last_day
-  LEFT JOIN d_accredited AS a ON theirs.limited
-   AND a.facility = theirs.facility AND a.first_day = theirs.first_day AND a.test = c.q_test
+  LEFT JOIN d_accredited AS a ON a.facility = CASE WHEN theirs.limited THEN theirs.facility END
+   AND a.first_day = theirs.first_day AND a.test = c.q_test
   WHERE o_specimen = specimen OR o_specimen = 0 OR specimen = 0
 )
 SELECT o, q, elsewhere, CAST(target AS INTEGER) AS target,
