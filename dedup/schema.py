@@ -212,6 +212,7 @@ _TABLES = (
             "facility_id": "VARCHAR",
             "order_id": "VARCHAR",
             "line_no": "INTEGER",
+            "order_key": "BIGINT",  # facility_id and order_id as one number, so that a night finds what it replaces
             "patient_record_id": "BIGINT",
             "identity_id": "BIGINT",
             "code_id": "INTEGER",

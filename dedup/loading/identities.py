@@ -28,7 +28,8 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE changed AS
         SELECT patient_record_id FROM (
-            (SELECT {columns} FROM derived EXCEPT SELECT {columns} FROM patient_identity)
+            (SELECT {columns} FROM derived EXCEPT SELECT {columns} FROM patient_identity
+             WHERE patient_record_id IN (SELECT patient_record_id FROM touched))
             UNION ALL
             (SELECT {columns} FROM patient_identity WHERE patient_record_id IN (SELECT patient_record_id FROM touched)
              AND patient_record_id NOT IN (SELECT patient_record_id FROM derived))

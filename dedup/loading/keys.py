@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["IDENTITY", "identity_id", "patient_record_id"]
+__all__ = ["IDENTITY", "identity_id", "order_key", "patient_record_id"]
 
 #: The identity columns of an order line, as stored.
 IDENTITY = (
@@ -21,6 +21,11 @@ IDENTITY = (
 def patient_record_id(facility_id: str, patient_id: str) -> str:
     """SQL for the number of a patient record: the first 63 bits of an MD5."""
     return f"CAST(md5_number_lower(concat({facility_id}, chr(31), {patient_id})) >> 1 AS BIGINT)"
+
+
+def order_key(facility_id: str, order_id: str) -> str:
+    """SQL for the number under which the lines of an order are found again; equal numbers still compare the keys."""
+    return f"CAST(md5_number_lower(concat({facility_id}, chr(31), {order_id})) >> 1 AS BIGINT)"
 
 
 def identity_id(facility_id: str, patient_id: str) -> str:

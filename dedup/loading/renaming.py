@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dedup.loading.identities import refresh_identities
-from dedup.loading.keys import IDENTITY, identity_id, patient_record_id
+from dedup.loading.keys import IDENTITY, identity_id, order_key, patient_record_id
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,9 +123,10 @@ def _set_aside(con: duckdb.DuckDBPyConnection) -> None:
 
 def _move_lines(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
-        """
+        f"""
         UPDATE line
-        SET facility_id = m.to_facility_id, identity_id = i.identity_id, patient_record_id = i.patient_record_id,
+        SET facility_id = m.to_facility_id, order_key = {order_key("m.to_facility_id", "line.order_id")},
+            identity_id = i.identity_id, patient_record_id = i.patient_record_id,
             code_id = n.code_id
         FROM moved AS m
         JOIN moved_identity AS i ON i.old_id = m.identity_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dedup.loading.keys import identity_id, patient_record_id
+from dedup.loading.keys import identity_id, order_key, patient_record_id
 from dedup.loading.versions import judge_encounters, judge_lines
 from dedup.schema import TABLES
 
@@ -66,7 +66,6 @@ def _number_codes(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
 
 def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
     """The wave's rows with everything a stored line needs."""
-    key = "order_id" if wave.whole_encounters else "order_id, line_no"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE wave AS
@@ -77,7 +76,7 @@ def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
                full_name, birth_date, birth_precision, sex, phone, province, address,
                {patient_record_id("own_facility_id", "patient_id")} AS patient_record_id,
                {identity_id("own_facility_id", "patient_id")} AS identity_id,
-               hash(own_facility_id, {key}) AS key
+               {order_key("own_facility_id", "order_id")} AS order_key
         FROM {_ACCEPTED} AS a
         LEFT JOIN first_row AS n ON n.delivery_no = a.delivery_no
         JOIN code AS c ON c.code_system = a.code_system AND c.test_code = a.test_code

@@ -4,14 +4,16 @@ A wave is a run of deliveries of one kind, stored together. Formats that send si
 arrives later wins. Formats that send whole encounters: the newest filing date wins, then arrival; a newer version
 replaces the whole encounter, an older one that arrives late changes nothing, a withdrawn one leaves no line.
 
-Each step fills a temporary table: ``version`` (encounters of the wave), ``suspect`` (keys that need a closer look:
-seen before, or twice), ``occurrence`` (every version of those keys, the stored one as version 0), ``fate`` (what
-becomes of rows that are not simply loaded) and ``replaced`` (stored lines that are no longer current).
+Each step fills a temporary table: ``version`` (encounters of the wave), ``suspect`` (orders that need a closer look:
+seen before, or a line of them twice), ``occurrence`` (every version of their lines, the stored one as version 0),
+``fate`` (what becomes of rows that are not simply loaded) and ``replaced`` (stored lines that are no longer current).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from dedup.loading.keys import order_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,10 +54,9 @@ def judge_lines(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE suspect AS
-        SELECT key FROM wave GROUP BY key HAVING count(*) > 1
+        SELECT order_key FROM wave GROUP BY order_key, line_no HAVING count(*) > 1
         UNION
-        SELECT hash(facility_id, order_id, line_no) FROM line
-        WHERE superseded_by IS NULL AND hash(facility_id, order_id, line_no) IN (SELECT key FROM wave)
+        SELECT order_key FROM line WHERE superseded_by IS NULL AND order_key IN (SELECT order_key FROM wave)
         """
     )
     con.execute(
@@ -65,14 +66,13 @@ def judge_lines(con: duckdb.DuckDBPyConnection) -> None:
             SELECT w.facility_id, w.order_id, w.line_no, w.row_id, CAST(NULL AS BIGINT) AS line_id, w.delivery_no,
                    {_content("w")} AS content
             FROM wave AS w
-            WHERE key IN (SELECT key FROM suspect)
+            WHERE order_key IN (SELECT order_key FROM suspect)
             QUALIFY row_number() OVER (PARTITION BY facility_id, order_id, line_no, delivery_no
                                        ORDER BY row_number DESC) = 1
             UNION ALL
             SELECT l.facility_id, l.order_id, l.line_no, NULL, l.line_id, l.delivery_no, {_content("l")}
             FROM line AS l
-            WHERE superseded_by IS NULL
-              AND hash(facility_id, order_id, line_no) IN (SELECT key FROM suspect)
+            WHERE superseded_by IS NULL AND order_key IN (SELECT order_key FROM suspect)
         )
         SELECT *, row_number() OVER key AS version, lead(delivery_no) OVER key AS next_delivery_no
         FROM found
@@ -88,12 +88,11 @@ def judge_encounters(con: duckdb.DuckDBPyConnection, first: int, last: int) -> N
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE suspect AS
-        SELECT key FROM version WHERE NOT applied OR withdrawn OR known OR version > 1
+        SELECT order_key FROM version WHERE NOT applied OR withdrawn OR known OR version > 1
         UNION
-        SELECT key FROM wave GROUP BY key, line_no HAVING count(*) > 1
+        SELECT order_key FROM wave GROUP BY order_key, line_no HAVING count(*) > 1
         UNION
-        SELECT hash(facility_id, order_id) FROM line
-        WHERE superseded_by IS NULL AND hash(facility_id, order_id) IN (SELECT key FROM version)
+        SELECT order_key FROM line WHERE superseded_by IS NULL AND order_key IN (SELECT order_key FROM version)
         """
     )
     con.execute(
@@ -106,13 +105,14 @@ def judge_encounters(con: duckdb.DuckDBPyConnection, first: int, last: int) -> N
         JOIN newest AS v ON v.delivery_no = w.delivery_no AND v.encounter_no = w.encounter_no AND NOT v.withdrawn
         LEFT JOIN newest AS n
             ON n.facility_id = v.facility_id AND n.order_id = v.order_id AND n.version = v.version + 1
-        WHERE w.key IN (SELECT key FROM suspect)
+        WHERE w.order_key IN (SELECT order_key FROM suspect)
         QUALIFY row_number() OVER (PARTITION BY w.facility_id, w.order_id, w.line_no, v.version
                                    ORDER BY w.row_number DESC) = 1
         UNION ALL
         SELECT l.facility_id, l.order_id, l.line_no, NULL, l.line_id, l.delivery_no, {_content("l")}, 0, n.delivery_no
         FROM line AS l
-        JOIN newest AS n ON n.facility_id = l.facility_id AND n.order_id = l.order_id AND n.version = 1
+        JOIN newest AS n ON n.order_key = l.order_key AND n.facility_id = l.facility_id AND n.order_id = l.order_id
+                        AND n.version = 1
         WHERE l.superseded_by IS NULL
         """
     )
@@ -130,7 +130,7 @@ def judge_encounters(con: duckdb.DuckDBPyConnection, first: int, last: int) -> N
 def _number_versions(con: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
     """``applied``: not older than what is known, in the order of arrival; an unknown date always applies."""
     con.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE version AS
         WITH named AS (
             SELECT f.delivery_no, f.encounter_no, coalesce(a.facility_id, f.facility_id) AS facility_id, f.order_id,
@@ -144,7 +144,7 @@ def _number_versions(con: duckdb.DuckDBPyConnection, first: int, last: int) -> N
             WINDOW earlier AS (PARTITION BY n.facility_id, n.order_id ORDER BY n.delivery_no, n.encounter_no
                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
         )
-        SELECT *, hash(facility_id, order_id) AS key,
+        SELECT *, {order_key("facility_id", "order_id")} AS order_key,
                row_number() OVER (PARTITION BY facility_id, order_id, applied
                                   ORDER BY delivery_no, encounter_no) AS version
         FROM compared
@@ -175,7 +175,7 @@ def _settle(con: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE fate AS
         SELECT w.row_id, CASE WHEN k.row_id IS NULL THEN 'duplicate' ELSE 'loaded' END AS outcome, k.superseded_by
         FROM wave AS w LEFT JOIN kept AS k ON k.row_id = w.row_id
-        WHERE w.key IN (SELECT key FROM suspect)
+        WHERE w.order_key IN (SELECT order_key FROM suspect)
         """
     )
     con.execute(

@@ -8,14 +8,37 @@ import pyarrow as pa
 from dedup.rules.resolving import DAY_ZERO, RuleBook
 from dedup.schema import ORDER_REASONS, SETTINGS
 
-__all__ = ["fact", "number_dimensions"]
+__all__ = ["choose_lines", "fact", "number_dimensions"]
 
 #: Classes of abnormal_flag as judging knows them; 2 is abnormal, 3 critical (CONTRACT §4).
 _FLAG_CLASS = {"N": 1, "L": 2, "H": 2, "A": 2, "LL": 3, "HH": 3, "AA": 3, "POS": 4, "NEG": 5}
 
 
+def choose_lines(con: duckdb.DuckDBPyConnection, persons: str | None) -> int:
+    """Make ``chosen`` (and return how many): the current lines of everybody, or of the person_id in table ``persons``.
+
+    For some persons the lines are taken out of the history once, so that nothing later reads all of it again.
+    """
+    con.execute("DROP VIEW IF EXISTS temp.chosen")
+    con.execute("DROP TABLE IF EXISTS temp.chosen_line")
+    if persons is None:
+        con.execute("CREATE TEMP VIEW chosen AS FROM line WHERE superseded_by IS NULL")
+    else:
+        con.execute(f"""
+CREATE TEMP TABLE chosen_line AS
+SELECT l.* FROM line AS l SEMI JOIN (
+  SELECT p.patient_record_id FROM patient_record AS p SEMI JOIN {persons} AS w ON w.person_id = p.person_id
+) AS records ON records.patient_record_id = l.patient_record_id
+WHERE l.superseded_by IS NULL""")
+        con.execute("CREATE TEMP VIEW chosen AS FROM chosen_line")
+    row = con.execute("SELECT count(*) FROM chosen").fetchone()
+    return int(row[0]) if row else 0
+
+
 def number_dimensions(con: duckdb.DuckDBPyConnection, book: RuleBook, specimens: pa.Table) -> None:
     """Make the temporary tables that turn words into numbers: test_number, facility_number, specimen_number.
+
+    They number what the ``chosen`` lines hold.
 
     ``specimens`` maps a hospital's way of writing one (``text``) to the catalogue's slug (``specimen``). A specimen
     that neither names stays one of its own: it equals only itself.
@@ -27,7 +50,7 @@ def number_dimensions(con: duckdb.DuckDBPyConnection, book: RuleBook, specimens:
     con.execute("CREATE OR REPLACE TEMP TABLE test_number AS FROM incoming_tests")
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE specimen_number AS
-WITH text AS (SELECT DISTINCT specimen AS raw, {_plain("specimen")} AS text FROM line WHERE specimen IS NOT NULL),
+WITH text AS (SELECT DISTINCT specimen AS raw, {_plain("specimen")} AS text FROM chosen WHERE specimen IS NOT NULL),
 named AS (
   SELECT raw, text.text, coalesce(direct.specimen, through.specimen) AS specimen
   FROM text
@@ -40,7 +63,7 @@ FROM named""")
     con.execute("""
 CREATE OR REPLACE TEMP TABLE facility_number AS
 SELECT facility_id, CAST(row_number() OVER (ORDER BY facility_id) AS INTEGER) AS facility_no
-FROM (SELECT DISTINCT facility_id FROM line UNION SELECT DISTINCT performing_facility_id FROM line)""")
+FROM (SELECT DISTINCT facility_id FROM chosen UNION SELECT DISTINCT performing_facility_id FROM chosen)""")
     for name in ("tests", "slugs", "written"):
         con.unregister(f"incoming_{name}")
 
@@ -49,13 +72,11 @@ def _plain(column: str) -> str:
     return f"lower(nfc_normalize(trim({column})))"
 
 
-def fact(persons: str | None) -> str:
-    """SELECT with judging's FACT_COLUMNS over current lines that can be judged or reused.
+def fact() -> str:
+    """SELECT with judging's FACT_COLUMNS over those of the ``chosen`` lines that can be judged or reused.
 
-    Cancelled and rejected lines and codes without a test play no part in judging. ``persons`` names a table with
-    the person_id of those wanted; None: everybody.
+    Cancelled and rejected lines and codes without a test play no part in judging.
     """
-    only = "" if persons is None else f"SEMI JOIN {persons} AS wanted ON wanted.person_id = p.person_id"
     settings = {word: at for at, word in enumerate(SETTINGS)}
     reasons = {word: at for at, word in enumerate(ORDER_REASONS, start=1)}
     return f"""
@@ -73,16 +94,15 @@ SELECT l.line_id AS id, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
        CASE WHEN l.encounter_id IS NOT NULL
             THEN CAST(hash(l.facility_id, l.encounter_id) >> 1 AS BIGINT) END AS encounter,
        l.order_id, l.line_no
-FROM line AS l
+FROM chosen AS l
 JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
-{only}
 JOIN patient_identity AS i ON i.patient_record_id = l.patient_record_id
 JOIN code_test AS c ON c.code_id = l.code_id
 JOIN test_number AS t ON t.test_id = c.test_id
 JOIN facility_number AS f ON f.facility_id = l.facility_id
 JOIN facility_number AS lab ON lab.facility_id = l.performing_facility_id
 LEFT JOIN specimen_number AS s ON s.raw = l.specimen
-WHERE l.superseded_by IS NULL AND l.status NOT IN ('cancelled', 'rejected')"""
+WHERE l.status NOT IN ('cancelled', 'rejected')"""
 
 
 def _seconds(time: str) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dedup.engines import each_bucket
 from dedup.errors import ConfigError, Problem
 from dedup.rules.dictionary import write_dictionary
-from dedup.rules.facts import fact, number_dimensions
+from dedup.rules.facts import choose_lines, fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
@@ -52,10 +52,11 @@ def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool
         ).fetchone()
         everything = everything or before is None
         write_dictionary(con, catalogue, book)
-        lines = _choose_persons(con, everything)
+        _choose_persons(con, everything)
+        lines = choose_lines(con, None if everything else "wanted")
         _clear(con, everything)
         for words in flags_of(
-            warehouse, book, catalogue, by_level=policy == "level", everything=everything, lines=lines
+            warehouse, book, catalogue, by_level=policy == "level", lines=lines
         ):
             con.execute(f"INSERT INTO flag BY NAME SELECT *, {run.run_id} AS run_id FROM {words}")
         persons = _count(con, "SELECT count(*) FROM wanted")
@@ -91,10 +92,10 @@ def recognition_policy(con: duckdb.DuckDBPyConnection, settings: Settings) -> st
 
 
 def flags_of(
-    warehouse: Warehouse, book: RuleBook, catalogue: Catalogue, *, by_level: bool, everything: bool, lines: int
+    warehouse: Warehouse, book: RuleBook, catalogue: Catalogue, *, by_level: bool, lines: int
 ) -> Iterator[str]:
-    """Judge everybody, or the persons in the table ``wanted``; yields, bucket by bucket, a table with the columns of
-    ``flag`` (without run_id), each standing until the next is asked for."""
+    """Judge the ``chosen`` lines; yields, bucket by bucket, a table with the columns of ``flag`` (without run_id), each
+    standing until the next is asked for."""
     con = warehouse.con
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     _register_words(con, book)
@@ -103,8 +104,7 @@ def flags_of(
         judge.execute(f"SET {name} = '{_setting(con, name)}'")
     folder = None if warehouse.path is None else warehouse.path.parent
     try:
-        query = fact(None if everything else "wanted")
-        for bucket in each_bucket(con, query, person="person", lines=lines, folder=folder):
+        for bucket in each_bucket(con, fact(), person="person", lines=lines, folder=folder):
             con.register("answer", judge.execute(f"FROM {judge_bucket(judge, book, bucket)}").to_arrow_table())
             con.execute(f"CREATE OR REPLACE TEMP TABLE flag_words AS {_IN_WORDS}")
             con.unregister("answer")
@@ -132,20 +132,17 @@ def _register_version(con: duckdb.DuckDBPyConnection) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
-def _choose_persons(con: duckdb.DuckDBPyConnection, everything: bool) -> int:
-    """Make ``wanted`` (person_id): everybody, or those touched since flags were last made. Returns their lines."""
+def _choose_persons(con: duckdb.DuckDBPyConnection, everything: bool) -> None:
+    """Make ``wanted`` (person_id): everybody, or those touched since flags were last made."""
     con.execute("CREATE OR REPLACE TEMP TABLE wanted (person_id BIGINT)")
     if everything:
         con.execute("INSERT INTO wanted SELECT DISTINCT person_id FROM patient_record WHERE person_id IS NOT NULL")
-        return _count(con, "SELECT count(*) FROM line WHERE superseded_by IS NULL")
+        return
     con.execute("""
 INSERT INTO wanted
 SELECT DISTINCT p.person_id FROM patient_record AS p
 SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = p.patient_record_id
 WHERE p.person_id IS NOT NULL""")
-    return _count(con, """
-SELECT count(*) FROM line AS l JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
-SEMI JOIN wanted ON wanted.person_id = p.person_id WHERE l.superseded_by IS NULL""")  # fmt: skip
 
 
 def _clear(con: duckdb.DuckDBPyConnection, everything: bool) -> None:
@@ -196,8 +193,8 @@ SELECT o.facility_id, o.order_id, o.line_no,
        CASE WHEN v.word = 'avoidable' THEN coalesce(o.price_vnd, t.price_vnd, 0) ELSE 0 END AS avoidable_vnd,
        a.chain_avoidable, n.word AS verdict_if_recognised
 FROM answer AS a
-JOIN line AS o ON o.line_id = a.id
-JOIN line AS q ON q.line_id = a.prior
+JOIN chosen AS o ON o.line_id = a.id
+JOIN chosen AS q ON q.line_id = a.prior
 JOIN patient_record AS mine ON mine.patient_record_id = o.patient_record_id
 JOIN patient_record AS theirs ON theirs.patient_record_id = q.patient_record_id
 JOIN code_test AS ot ON ot.code_id = o.code_id

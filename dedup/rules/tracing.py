@@ -15,7 +15,7 @@ import duckdb
 
 from dedup.errors import UsageError
 from dedup.rules import covering
-from dedup.rules.facts import fact, number_dimensions
+from dedup.rules.facts import choose_lines, fact, number_dimensions
 from dedup.rules.flagging import recognition_policy, resolve_profile
 from dedup.rules.judging import VERDICTS, judge_bucket, open_judge
 from dedup.rules.making import make
@@ -163,8 +163,9 @@ def _verdicts(
 ) -> dict[tuple[int, str], str]:
     """(prior's line_id, target) → verdict, from judging the person's lines."""
     con.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT CAST(? AS BIGINT) AS person_id", [person])
+    choose_lines(con, "wanted")
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
-    lines = con.execute(fact("wanted")).to_arrow_table()
+    lines = con.execute(fact()).to_arrow_table()
     by_level = recognition_policy(con, settings) == "level"
     judge = open_judge(book, laboratories(con), by_level=by_level)
     with judge:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dedup.rules.dictionary import write_dictionary
+from dedup.rules.facts import choose_lines
 from dedup.rules.flagging import flags_of, recognition_policy, resolve_profile
 from dedup.rules.reading import Catalogue
 from dedup.schema import TABLES
@@ -62,7 +63,7 @@ def judge_lines(
         found = [
             con.execute(f"FROM {words}").pl()
             for words in flags_of(
-                warehouse, book, catalogue, by_level=register is not None, everything=True, lines=lines.height
+                warehouse, book, catalogue, by_level=register is not None, lines=choose_lines(con, None)
             )
         ]
     columns = [name for name in TABLES["flag"].columns if name != "run_id"]
@@ -135,9 +136,8 @@ def _flags_aside(warehouse: Warehouse, settings: Settings, catalogue: Catalogue,
     columns = ", ".join(f'"{column}" {kind}' for column, kind in TABLES["flag"].columns.items())
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     write_dictionary(con, catalogue, book)
-    lines = con.execute("SELECT count(*) FROM line WHERE superseded_by IS NULL").fetchall()[0][0]
     by_level = recognition_policy(con, settings) == "level"
-    for words in flags_of(warehouse, book, catalogue, by_level=by_level, everything=True, lines=lines):
+    for words in flags_of(warehouse, book, catalogue, by_level=by_level, lines=choose_lines(con, None)):
         con.execute(f"INSERT INTO {name} BY NAME FROM {words}")
 
 

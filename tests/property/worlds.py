@@ -110,8 +110,8 @@ def facilities(draw: st.DrawFn) -> list[Row]:
         rows += [
             {"facility_id": name, "lab_level": level, "iso15189": iso, "accredited_tests": scope, "level_from": None,
              "level_to": dt.date(2026, 3, 1)},
-            {"facility_id": name, "lab_level": 2, "iso15189": False, "accredited_tests": None, "level_from": dt.date(2026, 3, 3),
-             "level_to": None},
+            {"facility_id": name, "lab_level": 2, "iso15189": False, "accredited_tests": None,
+             "level_from": dt.date(2026, 3, 3), "level_to": None},
         ]  # fmt: skip
     return rows
 
