@@ -1,0 +1,165 @@
+"""A night of 100,000 order lines against histories of 3 and 30 million, and against rebuilding all of them.
+
+    .venv/bin/python -m benchmarks.nights [--history 3000000 30000000] [--night 100000]
+
+The history is written straight into the warehouse's tables, then matched and flagged by the real stages; the night is
+CSV files of 200 facilities through the real pipeline. Four of five of the night's patients are known. Prints the
+seconds of each stage, the ratio between the histories (asked: at most 1.3) and the night's share of a rebuild (asked:
+at most 5%).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from dedup import pipeline
+from dedup.settings import Settings, WarehouseSettings
+from dedup.simulation.records import records
+from dedup.warehouse import open_warehouse
+
+LINES_A_RECORD = 10
+FACILITIES = 200
+
+#: Tests drawn for history and night: everyday ones, the commonest first.
+CODES = ("23.0075.1494", "23.0051.1494", "22.0120.1370", "23.0166.1494", "23.0019.1493", "23.0020.1493",
+         "23.0058.1487", "23.0041.1506", "23.0083.1523", "23.0206.1596", "23.0003.1494", "22.0001.1352")  # fmt: skip
+
+
+def settings(db: Path) -> Settings:
+    return Settings(warehouse=WarehouseSettings(path=db))
+
+
+def build(db: Path, lines: int) -> dict[str, float]:
+    """A warehouse with ``lines`` lines of history, matched and flagged; seconds of both."""
+    people = records(lines // LINES_A_RECORD, seed=3, facilities=FACILITIES)
+    with open_warehouse(db, settings=settings(db).warehouse) as warehouse:
+        con = warehouse.con
+        con.register("people", people.drop("true_person").to_arrow())
+        con.execute("""
+CREATE TEMP TABLE person AS
+SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no,
+       CAST(md5_number_lower(concat(facility_id, chr(31), patient_id)) >> 1 AS BIGINT) AS patient_record_id,
+       * EXCLUDE (patient_record_id) FROM (SELECT NULL AS patient_record_id, * FROM people)
+""" if "patient_record_id" not in people.columns else """
+CREATE TEMP TABLE person AS SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no, * FROM people""")
+        con.execute(f"""
+BEGIN;
+INSERT INTO code SELECT row_number() OVER (ORDER BY f.facility_id, c.code), 'vn-service', c.code, f.facility_id
+FROM (SELECT DISTINCT facility_id FROM person) AS f, (SELECT unnest({list(CODES)}) AS code) AS c;
+INSERT INTO facility (facility_id, registered) SELECT DISTINCT facility_id, false FROM person;
+INSERT INTO delivery (delivery_id, delivery_no, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_skipped)
+VALUES ('history', 1, {lines}, {lines}, 0, 0, 0);
+INSERT INTO identity BY NAME SELECT patient_record_id AS identity_id, * EXCLUDE (no, first_ordered_at) FROM person;
+INSERT INTO patient_identity BY NAME SELECT * EXCLUDE (no) FROM person;
+INSERT INTO todo SELECT unnest(['match', 'flag']), patient_record_id FROM person;
+INSERT INTO line BY NAME
+WITH drawn AS (
+  SELECT i AS line_id, hash(i) % (SELECT count(*) FROM person) AS no, hash(i // 4, 1) % (400 * 24 * 60) AS minute,
+         CAST(floor(12 * power(hash(i, 2) % 100000 / 100000, 2)) AS INTEGER) AS test
+  FROM range(1, {lines + 1}) AS r(i)
+)
+SELECT d.line_id, p.facility_id, concat('H', d.line_id // 4, '-', p.no) AS order_id,
+       CAST(d.line_id % 4 + 1 AS INTEGER) AS line_no,
+       CAST(md5_number_lower(concat(p.facility_id, chr(31), order_id)) >> 1 AS BIGINT) AS order_key, p.patient_record_id, p.patient_record_id AS identity_id,
+       c.code_id, p.facility_id AS performing_facility_id,
+       TIMESTAMP '2025-02-01' + to_minutes(CAST(d.minute AS BIGINT)) AS ordered_at,
+       ordered_at + INTERVAL 10 MINUTE AS collected_at, ordered_at + INTERVAL 90 MINUTE AS resulted_at,
+       'final' AS status, 'outpatient' AS setting, 30000 AS price_vnd, 1 AS delivery_no
+FROM drawn AS d JOIN person AS p ON p.no = d.no
+JOIN code AS c ON c.facility_id = p.facility_id AND c.test_code = {list(CODES)}[d.test + 1]
+ORDER BY d.line_id;
+COMMIT""")
+        con.unregister("people")
+    return {"match": timed(lambda: pipeline.match(settings(db))), "flag": timed(lambda: pipeline.flag(settings(db)))}
+
+
+def night(db: Path, folder: Path, lines: int) -> None:
+    """The night's files: known patients (80%) and new ones, one file a facility."""
+    with open_warehouse(db, read_only=True) as warehouse:
+        con = warehouse.con
+        con.execute("SELECT setseed(0.5)")
+        con.execute(f"""
+CREATE TEMP TABLE visit AS
+SELECT i AS visit, facility_id, patient_id, national_id, full_name, birth_date, sex
+FROM (SELECT row_number() OVER (ORDER BY hash(patient_record_id, 7)) AS i, * FROM patient_identity
+      ORDER BY i LIMIT {lines // 5}) AS p""")
+        con.execute(f"""
+CREATE TEMP TABLE night AS
+SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
+       CASE WHEN v.visit % 5 = 0 THEN concat('new', v.visit) ELSE patient_id END AS patient_id,
+       CASE WHEN v.visit % 5 <> 0 THEN national_id END AS national_id,
+       CASE WHEN v.visit % 5 = 0 THEN concat(full_name, ' ', substr('abcdefgh', v.visit % 8 + 1, 1)) ELSE full_name END AS full_name,
+       birth_date, sex, {list(CODES)}[1 + (v.visit + l * 3) % 12] AS test_code,
+       strftime(TIMESTAMP '2026-03-08' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M') AS ordered_at,
+       strftime(TIMESTAMP '2026-03-08 00:40' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M')
+         AS resulted_at,
+       'final' AS status
+FROM visit AS v, range(1, 6) AS r(l)""")
+        for (facility,) in con.execute("SELECT DISTINCT facility_id FROM night ORDER BY 1").fetchall():
+            con.execute(
+                f"COPY (FROM night WHERE facility_id = '{facility}' ORDER BY ALL) TO '{folder}/{facility}.csv' (HEADER)"
+            )
+
+
+def timed(work: object) -> float:
+    started = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - started
+
+
+def run_night(db: Path, folder: Path) -> None:
+    """In a process of its own: one night through the pipeline."""
+    done = pipeline.run([folder], settings(db))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({
+        "seconds": done.seconds, "counts": done.counts, "cpu": time.process_time(), "peak_mb": peak,
+    }))  # fmt: skip
+
+
+def one_history(place: Path, lines: int, night_lines: int) -> dict[str, float]:
+    db, folder = place / f"{lines}.duckdb", place / f"night-{lines}"
+    folder.mkdir()
+    build_seconds = build(db, lines)
+    night(db, folder, night_lines)
+    out = subprocess.run(
+        [sys.executable, "-m", "benchmarks.nights", "--run", str(db), str(folder)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    told = json.loads(out.stdout)
+    seconds = sum(told["seconds"].values())
+    rebuild = timed(lambda: pipeline.flag(settings(db), everything=True)) + build_seconds["match"]
+    read = told["counts"]["load"]["rows_read"]
+    print(f"history {lines:>11,}: night of {read:,} lines in {seconds:6.2f} s {told['seconds']}"
+          f"  CPU {told['cpu']:.1f} s  peak {told['peak_mb']:.0f} MB  flags {told['counts']['flag']}")  # fmt: skip
+    print(f"   rebuilding: match {build_seconds['match']:.1f} s, flag {rebuild - build_seconds['match']:.1f} s;"
+          f" the night takes {seconds / rebuild:.1%} of it (at most 5% is asked of 30 million)")  # fmt: skip
+    return {"seconds": seconds}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--history", type=int, nargs="+", default=[3_000_000, 30_000_000])
+    parser.add_argument("--night", type=int, default=100_000)
+    parser.add_argument("--run", type=Path, nargs=2)
+    args = parser.parse_args()
+    if args.run:
+        run_night(*args.run)
+        return
+    place = Path(tempfile.mkdtemp(prefix="dedup-nights-"))
+    try:
+        nights = [one_history(place, lines, args.night) for lines in args.history]
+        print(f"ratio {nights[-1]['seconds'] / nights[0]['seconds']:.2f} (at most 1.3 is asked)")
+    finally:
+        shutil.rmtree(place)
+
+
+if __name__ == "__main__":
+    main()
