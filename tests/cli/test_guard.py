@@ -94,8 +94,8 @@ def test_a_full_stdout_is_an_error(dedup: Dedup, tmp_path: Path, orders: Path) -
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
-def test_output_is_utf8_whatever_the_locale(dedup: Dedup, locale: str) -> None:
-    result = dedup("load", "khôngcó.csv", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+def test_output_is_utf8_whatever_the_locale(process: Dedup, locale: str) -> None:
+    result = process("load", "khôngcó.csv", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert result.returncode != 0
     assert "Traceback" not in result.stderr
 
