@@ -1,7 +1,7 @@
 """The tables every section of a report reads: counted lines, persons and repeats, one report's filters applied.
 
-They are temporary and go when the report is done. Each is kept small enough for ten million lines: what need not
-be known line by line is counted at once, and a report about a few facilities touches their persons only.
+They are temporary and go with the connection they belong to. Each is kept small enough for ten million lines: what
+need not be known line by line is counted at once, and a report about few facilities reads the lines of their persons.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from dedup.reporting.filters import Filters, facility_condition, line_condition
+from dedup.reporting.filters import FEW, Filters, facility_condition, line_condition
 
 __all__ = ["ALL", "look_at", "prepared"]
 
@@ -20,7 +20,7 @@ ALL = "*"
 
 # A facility has a row for each period of its level: names are taken from the latest.
 _FACILITY = """
-CREATE OR REPLACE TEMP TABLE report_facility AS
+CREATE TEMP TABLE report_facility AS
 SELECT facility_id, name, tier, province, {condition} AS chosen
 FROM facility
 QUALIFY row_number() OVER (
@@ -28,46 +28,59 @@ QUALIFY row_number() OVER (
 ) = 1
 """
 
-_COUNTED = "o.superseded_by IS NULL AND o.status NOT IN ('cancelled', 'rejected')"
+# The records of the persons looked at: all there are or, for a few facilities, those of the persons known there.
+_RECORD = """
+CREATE TEMP {kind} report_record AS
+SELECT patient_record_id, person_id FROM patient_record WHERE person_id IS NOT NULL {condition}
+"""
+_KNOWN_THERE = """AND person_id IN (
+  SELECT person_id FROM patient_record WHERE facility_id IN (SELECT facility_id FROM report_facility WHERE chosen))"""
+
+# Their order lines, but for those that were cancelled or rejected.
+_LINE = """
+CREATE TEMP {kind} report_line AS
+SELECT o.facility_id, o.order_id, o.line_no, o.patient_record_id, o.code_id, o.ordered_at,
+       coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at, o.department, o.ordered_by,
+       o.order_reason, o.delivery_no, o.price_vnd
+FROM line AS o {join}
+WHERE o.superseded_by IS NULL AND o.status NOT IN ('cancelled', 'rejected') {condition}
+"""
+_OF_RECORDS = "LEFT JOIN report_record AS r ON r.patient_record_id = o.patient_record_id"
+_OR_THERE = """AND (
+  r.person_id IS NOT NULL OR o.facility_id IN (SELECT facility_id FROM report_facility WHERE chosen))"""
 
 # One row for each facility, test and person: the denominators, and the clusters of the intervals.
-_PERSON = f"""
-CREATE OR REPLACE TEMP TABLE report_person AS
+_PERSON = """
+CREATE TEMP TABLE report_person AS
 SELECT o.facility_id, c.test_id, coalesce(p.person_id, o.patient_record_id) AS person_id, count(*) AS lines,
        sum(coalesce(o.price_vnd, t.price_vnd)) AS price_vnd, min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at
-FROM line AS o
+FROM report_line AS o
 LEFT JOIN code_test AS c ON c.code_id = o.code_id
 LEFT JOIN test AS t ON t.test_id = c.test_id
-LEFT JOIN patient_record AS p ON p.patient_record_id = o.patient_record_id
-WHERE {_COUNTED} AND {{condition}}
+LEFT JOIN report_record AS p ON p.patient_record_id = o.patient_record_id
+WHERE {condition}
 GROUP BY ALL
 """
 
 # The other denominators.
-_COUNT = f"""
-CREATE OR REPLACE TEMP TABLE report_count AS
-WITH line AS (
+_COUNT = """
+CREATE TEMP TABLE report_count AS
+WITH counted AS (
   SELECT o.facility_id, coalesce(o.department, '') AS department, coalesce(o.ordered_by, '') AS ordered_by,
          CAST(date_trunc('week', o.ordered_at) AS DATE) AS week, o.delivery_no
-  FROM line AS o LEFT JOIN code_test AS c ON c.code_id = o.code_id
-  WHERE {_COUNTED} AND {{condition}}
+  FROM report_line AS o LEFT JOIN code_test AS c ON c.code_id = o.code_id
+  WHERE {condition}
 )
 SELECT facility_id, count(*) AS lines, department, ordered_by, week, delivery_no,
        CASE WHEN grouping(department) = 0 THEN 'department' WHEN grouping(ordered_by) = 0 THEN 'orderer'
             WHEN grouping(week) = 0 THEN 'week' ELSE 'delivery' END AS dimension
-FROM line
+FROM counted
 GROUP BY GROUPING SETS ((facility_id, department), (facility_id, ordered_by), (facility_id, week),
                         (facility_id, delivery_no))
 """
 
-# The records of the persons looked at: all there are, unless the filters choose some.
-_RECORD = """
-CREATE OR REPLACE TEMP TABLE report_record AS
-SELECT patient_record_id, person_id FROM patient_record WHERE person_id IS NOT NULL {condition}
-"""
-
 _REPEAT = """
-CREATE OR REPLACE TEMP TABLE report_repeat AS
+CREATE TEMP TABLE report_repeat AS
 WITH chosen AS (
   SELECT o.facility_id, o.order_id, o.line_no, o.scope, o.verdict, o.reason, o.person_id, o.test_id, o.ordered_at,
          o.prior_facility_id, o.prior_order_id, o.prior_line_no, o.prior_collected_at, o.hours_since_prior,
@@ -75,32 +88,25 @@ WITH chosen AS (
          o.chain_avoidable, o.verdict_if_recognised
   FROM flag AS o
   WHERE list_contains($scopes, o.scope) AND {condition}
-),
-known AS (
-  SELECT o.facility_id, o.order_id, o.line_no, o.department, o.ordered_by, o.order_reason,
-         coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at
-  FROM line AS o SEMI JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
-  WHERE o.superseded_by IS NULL
 )
 SELECT f.* EXCLUDE (prior_line_no), coalesce(o.department, '') AS department, coalesce(o.ordered_by, '') AS ordered_by,
        o.order_reason, o.collected_at,
        CASE WHEN o.ordered_by IS NULL OR q.ordered_by IS NULL THEN 'unknown'
             WHEN o.ordered_by = q.ordered_by THEN 'same' ELSE 'other' END AS orderer
 FROM chosen AS f
-JOIN known AS o ON o.facility_id = f.facility_id AND o.order_id = f.order_id AND o.line_no = f.line_no
-LEFT JOIN known AS q
+JOIN report_line AS o ON o.facility_id = f.facility_id AND o.order_id = f.order_id AND o.line_no = f.line_no
+LEFT JOIN report_line AS q
   ON q.facility_id = f.prior_facility_id AND q.order_id = f.prior_order_id AND q.line_no = f.prior_line_no
 """
 
 # For each person, test and facility: the two earliest collections there and the earliest at any other facility.
-_FIRST = f"""
-CREATE OR REPLACE TEMP TABLE report_first AS
+_FIRST = """
+CREATE TEMP TABLE report_first AS
 WITH place AS (
-  SELECT r.person_id, c.test_id, o.facility_id, min(coalesce(o.collected_at, o.resulted_at, o.ordered_at), 2) AS own
-  FROM line AS o
+  SELECT r.person_id, c.test_id, o.facility_id, min(o.collected_at, 2) AS own
+  FROM report_line AS o
   JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
   JOIN code_test AS c ON c.code_id = o.code_id
-  WHERE {_COUNTED}
   GROUP BY ALL
 ),
 away AS (
@@ -119,14 +125,13 @@ _EARLIER = """coalesce(f.elsewhere < o.ordered_at, false) AS elsewhere,
 
 # Lines that had an earlier order of the same test, however old, or are a repeat of any kind: the funnel's second step.
 _PRIOR = f"""
-CREATE OR REPLACE TEMP TABLE report_prior AS
+CREATE TEMP TABLE report_prior AS
 WITH ordered AS (
-  SELECT o.facility_id, r.person_id, c.test_id, o.ordered_at,
-         coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at
-  FROM line AS o
+  SELECT o.facility_id, r.person_id, c.test_id, o.ordered_at, o.collected_at
+  FROM report_line AS o
   JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
   JOIN code_test AS c ON c.code_id = o.code_id
-  WHERE {_COUNTED} AND {{condition}}
+  WHERE {{condition}}
 ),
 found AS (
   SELECT o.facility_id, {_EARLIER}
@@ -154,14 +159,13 @@ GROUP BY facility_id
 
 # Deliveries with a line of the facility; without a choice of facilities, also those that brought none at all.
 _DELIVERY = """
-CREATE OR REPLACE TEMP TABLE report_delivery AS
+CREATE TEMP TABLE report_delivery AS
 WITH counted AS (SELECT DISTINCT facility_id, delivery_no FROM report_count WHERE dimension = 'delivery')
 SELECT facility_id, delivery_id FROM counted JOIN delivery USING (delivery_no)
 UNION ALL
 SELECT NULL, delivery_id FROM delivery WHERE $every AND delivery_no NOT IN (SELECT delivery_no FROM counted)
 """
 
-_TABLES = ("facility", "person", "count", "repeat", "first", "prior", "record", "scope", "delivery", "unit")
 _VIEWS = {
     "unit_person": "report_person",
     "unit_count": "report_count",
@@ -172,18 +176,18 @@ _VIEWS = {
 
 
 @contextlib.contextmanager
-def prepared(con: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[list[str]]:
-    """Make the tables, give the facilities that ordered anything (in code order), drop the tables at the end."""
-    try:
-        _make(con, filters)
-        look_at(con, None)
-        found = con.execute("SELECT DISTINCT facility_id FROM report_person ORDER BY facility_id").fetchall()
-        yield [row[0] for row in found]
-    finally:
-        for view in _VIEWS:
-            con.execute(f"DROP VIEW IF EXISTS {view}")
-        for table in _TABLES:
-            con.execute(f"DROP TABLE IF EXISTS report_{table}")
+def prepared(con: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+    """A connection of its own that has the tables, and the facilities that ordered anything, in code order.
+
+    Temporary tables belong to their connection: two reports at once do not meet, and nothing is left behind.
+    """
+    with con.cursor() as own:
+        with contextlib.suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar to hide
+            own.execute("SET enable_progress_bar = false")
+        _make(own, filters)
+        look_at(own, None)
+        found = own.execute("SELECT DISTINCT facility_id FROM report_person ORDER BY facility_id").fetchall()
+        yield own, [row[0] for row in found]
 
 
 def _make(con: duckdb.DuckDBPyConnection, filters: Filters) -> None:
@@ -193,18 +197,22 @@ def _make(con: duckdb.DuckDBPyConnection, filters: Filters) -> None:
     facilities = [row[0] for row in chosen] if values else None
     line, given = line_condition(filters, facilities, test="c.test_id")
     scopes = {"scopes": list(filters.scopes)}
-    con.execute("CREATE OR REPLACE TEMP TABLE report_scope AS SELECT unnest($scopes) AS scope", scopes)
+    con.execute("CREATE TEMP TABLE report_scope AS SELECT unnest($scopes) AS scope", scopes)
+    if facilities is None or len(facilities) > FEW:
+        con.execute(_RECORD.format(kind="VIEW", condition=""))
+        con.execute(_LINE.format(kind="VIEW", join="", condition=""))
+    else:
+        con.execute(_RECORD.format(kind="TABLE", condition=_KNOWN_THERE))
+        con.execute(_LINE.format(kind="TABLE", join=_OF_RECORDS, condition=_OR_THERE))
     con.execute(_PERSON.format(condition=line), given)
     con.execute(_COUNT.format(condition=line), given)
-    some = "" if facilities is None else "AND person_id IN (SELECT person_id FROM report_person)"
-    con.execute(_RECORD.format(condition=some))
     flag, given_flag = line_condition(filters, facilities, test="o.test_id")
     con.execute(_REPEAT.format(condition=flag), given_flag | scopes)
     con.execute(_FIRST)
     con.execute(_PRIOR.format(condition=line), given)
     con.execute("DROP TABLE report_first")
     con.execute(_DELIVERY, {"every": facilities is None})
-    con.execute("CREATE OR REPLACE TEMP TABLE report_unit (facility_id VARCHAR)")
+    con.execute("CREATE TEMP TABLE report_unit (facility_id VARCHAR)")
 
 
 def look_at(con: duckdb.DuckDBPyConnection, units: Sequence[str] | None) -> None:

@@ -28,7 +28,7 @@ _NO_LINES: dict[str, Any] = {
     "first_at": None,
     "last_at": None,
 }
-_CHUNK = 200  # hospitals looked at together by ``each_hospital``
+_CHUNK = 100  # hospitals looked at together by ``each_hospital``
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def figures(warehouse: Warehouse, filters: Filters | None = None) -> Figures:
     """
     con = warehouse.con
     filters = check(con, filters or Filters())
-    with prepared(con, filters):
+    with prepared(con, filters) as (con, _):
         return look(con, filters, None, Names(con), SECTIONS.values())[ALL]
 
 
@@ -96,7 +96,7 @@ def each_hospital(warehouse: Warehouse, filters: Filters | None = None) -> Itera
     """One report for each ordering facility the filters let through, by facility code."""
     con = warehouse.con
     filters = check(con, filters or Filters())
-    with prepared(con, filters) as units:
+    with prepared(con, filters) as (con, units):
         names = Names(con)
         for start in range(0, len(units), _CHUNK):
             chunk = units[start : start + _CHUNK]

@@ -12,9 +12,9 @@ import duckdb
 from dedup.errors import UsageError
 from dedup.schema import SCOPES
 
-__all__ = ["Filters", "check", "facility_condition", "line_condition"]
+__all__ = ["FEW", "Filters", "check", "facility_condition", "line_condition"]
 
-_FEW = 50  #: facilities that a condition can name one by one
+FEW = 50  #: facilities that a condition can name one by one
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def line_condition(filters: Filters, facilities: Sequence[str] | None, *, test: 
     ``facilities``: those the filters choose, None for all; ``test``: the column that holds the line's test.
     """
     parts, values = ["true"], dict[str, Any]()
-    if facilities is not None and len(facilities) > _FEW:
+    if facilities is not None and len(facilities) > FEW:
         parts.append("o.facility_id IN (SELECT facility_id FROM report_facility WHERE chosen)")
     elif facilities is not None:
         # written out, so that whole blocks of other facilities' lines are never read

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from dedup.reporting.facts import ALL, look_at, prepared
+from dedup.reporting.facts import ALL, prepared
 from dedup.reporting.figures import Figures, Names, look
 from dedup.reporting.filters import Filters, check
 from dedup.reporting.ranking import gains, greedy, largest_first
@@ -91,7 +91,7 @@ NEXT = Section(
 )
 
 _ROLLOUT = """
-CREATE OR REPLACE TEMP TABLE report_rollout AS
+CREATE TEMP TABLE report_rollout AS
 WITH register AS (
   SELECT facility_id, any_value(connected_since) AS connected_since, bool_or(electronic_records) AS electronic_records,
          bool_or(insurance_connected) AS insurance_connected, bool_or(electronic_payment) AS electronic_payment
@@ -114,19 +114,13 @@ def rollout(warehouse: Warehouse, filters: Filters | None = None) -> Figures:
     A facility counts as connected when the register's ``connected_since`` is not after the last order looked at.
     Raises UsageError when a filter names something the warehouse does not know.
     """
-    con = warehouse.con
-    filters = dataclasses.replace(check(con, filters or Filters()), scopes=("elsewhere",))
-    with prepared(con, filters):
-        look_at(con, None)
+    filters = dataclasses.replace(check(warehouse.con, filters or Filters()), scopes=("elsewhere",))
+    with prepared(warehouse.con, filters) as (con, _):
         row = con.execute("SELECT CAST(max(last_at) AS DATE) FROM report_person").fetchone()
-        try:
-            con.execute(_ROLLOUT, {"last": row[0] if row else None})
-            con.execute(f"CREATE TEMP VIEW unit_rollout AS SELECT '{ALL}' AS unit, * FROM report_rollout WHERE chosen")
-            figures = look(con, filters, None, Names(con), (TIERS, WAITING))[ALL]
-            tables = dict(figures.tables) | {NEXT.name: Table(NEXT, tuple(_next(con)))}
-        finally:
-            con.execute("DROP VIEW IF EXISTS unit_rollout")
-            con.execute("DROP TABLE IF EXISTS report_rollout")
+        con.execute(_ROLLOUT, {"last": row[0] if row else None})
+        con.execute(f"CREATE TEMP VIEW unit_rollout AS SELECT '{ALL}' AS unit, * FROM report_rollout WHERE chosen")
+        figures = look(con, filters, None, Names(con), (TIERS, WAITING))[ALL]
+        tables = dict(figures.tables) | {NEXT.name: Table(NEXT, tuple(_next(con)))}
     return dataclasses.replace(figures, report="rollout", tables=tables)
 
 

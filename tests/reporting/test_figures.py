@@ -117,6 +117,11 @@ def test_nothing_is_left_behind(warehouse: Warehouse) -> None:
     assert left == [(0,), (0,)]
 
 
+def test_two_reports_at_once(warehouse: Warehouse) -> None:
+    one, other = each_hospital(warehouse), each_hospital(warehouse, Filters(tests=("hba1c",)))
+    assert [(a.lines, b.lines) for a, b in zip(one, other, strict=True)] == [(4, 1), (3, 1), (3, 1)]
+
+
 def test_empty_warehouse() -> None:
     with memory_warehouse() as empty:
         report = figures(empty)
