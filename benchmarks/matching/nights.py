@@ -1,6 +1,6 @@
 """What a night costs: 20,000 new records against a million known ones, and whether it comes to the same persons.
 
-    python -m benchmarks.matching.nights [known] [new]
+python -m benchmarks.matching.nights [known] [new]
 """
 
 from __future__ import annotations

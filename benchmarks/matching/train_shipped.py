@@ -75,7 +75,13 @@ def main(size: int) -> None:
             share = samples[-1].same.sum() / (samples[-1].same.sum() + samples[-1].different.sum())
             moved = training.shifted(one, training.unlabelled_scores(warehouse.con, one, settings), float(share))
             scores.append(moved.prior - one.prior)
-        print(seed, int(samples[-1].same.sum()), int(samples[-1].different.sum()), round(one.prior, 2), round(scores[-1], 2))
+        print(
+            seed,
+            int(samples[-1].same.sum()),
+            int(samples[-1].different.sum()),
+            round(one.prior, 2),
+            round(scores[-1], 2),
+        )
     pooled = training.joined(samples)
     learnt = training.fit(pooled, card, KEPT)
     learnt = replace(

@@ -23,9 +23,7 @@ _RECORDS_A_PERSON = 2.237
 def scaled(factor: float, **own: float) -> ErrorRates:
     """The default error rates, all mistakes ``factor`` times as frequent, some set by hand."""
     kept = {name for name in vars(ErrorRates()) if name.startswith("no_") or name == "newborn_under_parent"}
-    values = {
-        name: value if name in kept else min(value * factor, 0.9) for name, value in vars(ErrorRates()).items()
-    }
+    values = {name: value if name in kept else min(value * factor, 0.9) for name, value in vars(ErrorRates()).items()}
     return dataclasses.replace(ErrorRates(), **(values | own))
 
 

@@ -210,7 +210,9 @@ def _alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Fla
     pairs = list(zip(left, right, strict=True))
     long = _flags(min(len(x), len(y)) > 2 for x, y in pairs)
     heard = _flags(skeleton(x) == skeleton(y) for x, y in pairs)
-    near = (long & _at_most(1, left, right)) | (_flags(min(len(x), len(y)) > 6 for x, y in pairs) & _at_most(2, left, right))
+    near = (long & _at_most(1, left, right)) | (
+        _flags(min(len(x), len(y)) > 6 for x, y in pairs) & _at_most(2, left, right)
+    )
     return _spread(where, back, near), _spread(where, back, heard)
 
 

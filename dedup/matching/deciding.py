@@ -49,7 +49,8 @@ def decide(
     chance = probability(bits)
     free = guard < 0
     method = np.select(
-        [free & certain, free & insured, free & (chance >= settings.match_probability), chance >= settings.review_probability,
+        [free & certain, free & insured, free & (chance >= settings.match_probability),
+         chance >= settings.review_probability,
          certain | insured],
         [0, 1, 2, 3, 3],
         4,
@@ -69,7 +70,9 @@ def _same_id(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels])
     checked = (v.id_type[a] == 1) & (grades == 2)
     born = ~_is(levels, "birth_date", "differs", "generation_apart", "near_years")
     named = ~_is(levels, "given_name", "differs")
-    return np.asarray(_is(levels, "id", "equal") & (grades > 0) & named & (checked | (born & ~_is(levels, "sex", "differs"))))
+    return np.asarray(
+        _is(levels, "id", "equal") & (grades > 0) & named & (checked | (born & ~_is(levels, "sex", "differs")))
+    )
 
 
 def _same_insurance(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels]) -> Flags:
@@ -103,7 +106,9 @@ def _newborns(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions
 def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2) | _is(levels, "insurance", "equal")
     differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "sounds_alike") & ~own)
-    return np.asarray(_is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ)
+    return np.asarray(
+        _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ
+    )
 
 
 def _namesakes(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
@@ -112,7 +117,9 @@ def _namesakes(levels: dict[str, Levels], v: Variants, a: Positions, b: Position
 
 
 def _nameless(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    held = _is(levels, "insurance", "equal") | (_is(levels, "id", "equal") & (np.minimum(v.id_grade[a], v.id_grade[b]) > 0))
+    held = _is(levels, "insurance", "equal") | (
+        _is(levels, "id", "equal") & (np.minimum(v.id_grade[a], v.id_grade[b]) > 0)
+    )
     return np.asarray(_is(levels, "given_name", "missing") & ~held)
 
 

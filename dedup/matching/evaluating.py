@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> Evaluation:
 def _calibration(con: duckdb.DuckDBPyConnection) -> list[tuple[float, float, int, float]]:
     """Scored edges that no guard refused, by what the scorecard said of them and what is true."""
     table = []
-    for low, high in zip(_BANDS, _BANDS[1:], strict=False):
+    for low, high in itertools.pairwise(_BANDS):
         row = con.execute(
             f"""
           WITH edge AS (
@@ -151,7 +152,9 @@ def _causes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _pairs(con: duckdb.DuckDBPyConnection, keys: str) -> int:
     return _number(
-        con, f"SELECT CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT) FROM (SELECT count(*) AS n FROM judged GROUP BY {keys})"
+        con,
+        "SELECT CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT) FROM "
+        f"(SELECT count(*) AS n FROM judged GROUP BY {keys})",
     )
 
 

@@ -45,7 +45,9 @@ class PairExplanation:
     model_version: str
 
 
-def explain_pair(warehouse: Warehouse, settings: Settings, first: tuple[str, str], second: tuple[str, str]) -> PairExplanation:
+def explain_pair(
+    warehouse: Warehouse, settings: Settings, first: tuple[str, str], second: tuple[str, str]
+) -> PairExplanation:
     """The waterfall of two patient records, each given as (facility_id, patient_id).
 
     Raises UsageError when the warehouse does not know one of them.
@@ -57,8 +59,8 @@ def explain_pair(warehouse: Warehouse, settings: Settings, first: tuple[str, str
     con = warehouse.con
     rows = [
         con.execute(
-            "SELECT patient_record_id, variant_no, person_id FROM patient_record JOIN match_record USING (patient_record_id) "
-            "WHERE facility_id = ? AND patient_id = ?",
+            "SELECT patient_record_id, variant_no, person_id FROM patient_record "
+            "JOIN match_record USING (patient_record_id) WHERE facility_id = ? AND patient_id = ?",
             list(key),
         ).fetchone()
         for key in (first, second)

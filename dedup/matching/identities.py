@@ -73,7 +73,8 @@ def _number_new(con: duckdb.DuckDBPyConnection, last: int) -> None:
         SELECT variant_id, min(patient_record_id) AS patient_record_id
         FROM normalised ANTI JOIN match_variant USING (variant_id) GROUP BY variant_id
       ), numbered AS (
-        SELECT patient_record_id, CAST({last:d} + row_number() OVER (ORDER BY variant_id) AS INTEGER) AS variant_no FROM first
+        SELECT patient_record_id, CAST({last:d} + row_number() OVER (ORDER BY variant_id) AS INTEGER) AS variant_no
+        FROM first
       )
       SELECT variant_no, variant_id, {columns}, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
         {blocking.keys_sql()}

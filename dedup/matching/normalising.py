@@ -66,6 +66,7 @@ def _name_steps(source: str) -> str:
     array_to_string(list_sort(token), ' ') AS bag, {names.skeleton_sql("name")} AS skeleton
   FROM piece
 ), parted AS (
-  SELECT s.full_name, p.* EXCLUDE (folded), CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded THEN s.marked END AS marked
+  SELECT s.full_name, p.* EXCLUDE (folded),
+    CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded THEN s.marked END AS marked
   FROM spelling AS s JOIN part AS p ON p.folded = s.folded
 )"""

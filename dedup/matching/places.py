@@ -51,11 +51,19 @@ def steps_sql(source: str) -> str:
     ``source`` has the columns of written_sql. A province nobody knows keeps its folded name; a ward that is not
     in the table is taken for one of today's. A ward without a province says nothing.
     """
-    return f"""folded_place AS (
-  SELECT written_province, written_district, written_ward,
-    regexp_replace({names.fold_sql(names.decoded_sql("written_province"))}, '^(tinh|thanh pho|tp) ', '') AS folded_province,
-    {names.fold_sql(names.decoded_sql("written_district"))} AS district, {names.fold_sql(names.decoded_sql("written_ward"))} AS ward
-  FROM (SELECT DISTINCT written_province, written_district, written_ward FROM {source})
+    triple = "written_province, written_district, written_ward"
+    return f"""written_place AS (SELECT DISTINCT {triple} FROM {source}),
+written_text AS (SELECT DISTINCT unnest([{triple}]) AS text FROM written_place),
+folded_text AS (
+  SELECT text, {names.fold_sql(names.decoded_sql("text"))} AS folded FROM written_text
+  WHERE text IS NOT NULL),
+folded_place AS (
+  SELECT w.*, regexp_replace(p.folded, '^(tinh|thanh pho|tp) ', '') AS folded_province,
+    d.folded AS district, x.folded AS ward
+  FROM written_place AS w
+  LEFT JOIN folded_text AS p ON p.text = w.written_province
+  LEFT JOIN folded_text AS d ON d.text = w.written_district
+  LEFT JOIN folded_text AS x ON x.text = w.written_ward
 ), place AS (
   SELECT f.written_province, f.written_district, f.written_ward,
     coalesce(p.province, nullif(f.folded_province, '')) AS province,

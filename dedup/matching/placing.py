@@ -94,18 +94,24 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
 
 def _parted(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Positions:
     """Identities of which a human said that two records with it are two persons."""
-    rows = columns(con, """
+    rows = columns(
+        con,
+        """
       SELECT DISTINCT x.variant_no FROM match_decision AS d
       JOIN match_record AS x ON x.patient_record_id = d.record_a
       JOIN match_record AS y ON y.patient_record_id = d.record_b AND y.variant_no = x.variant_no
-      SEMI JOIN component AS c ON c.variant_no = x.variant_no WHERE NOT d.same_person""")
+      SEMI JOIN component AS c ON c.variant_no = x.variant_no WHERE NOT d.same_person""",
+    )
     return scorer.v.positions(rows["variant_no"])
 
 
 def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tuple[clustering.Edges, Positions]:
-    rows = columns(con, f"""
+    rows = columns(
+        con,
+        f"""
       SELECT variant_a, variant_b, method, bits FROM match_edge
-      SEMI JOIN component ON variant_a = variant_no WHERE method <= {_FUZZY}""")
+      SEMI JOIN component ON variant_a = variant_no WHERE method <= {_FUZZY}""",
+    )
     a, b = (nodes.first[scorer.v.positions(rows[end])] for end in ("variant_a", "variant_b"))
     kept = (a >= 0) & (b >= 0)
     a, b = np.minimum(a, b)[kept], np.maximum(a, b)[kept]
@@ -116,10 +122,13 @@ def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tup
 
 def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions, Positions]:
     """Packed pairs of nodes that a human said are one person, and two."""
-    rows = columns(con, """
+    rows = columns(
+        con,
+        """
       SELECT record_a, record_b, same_person FROM match_decision
       SEMI JOIN (FROM match_record SEMI JOIN component USING (variant_no)) AS r ON r.patient_record_id = record_a
-      ORDER BY record_a, record_b""")
+      ORDER BY record_a, record_b""",
+    )
     by_id = np.argsort(nodes.record)
     known = nodes.record[by_id]
 

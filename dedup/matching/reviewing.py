@@ -61,15 +61,19 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
       CREATE OR REPLACE TEMP TABLE waiting AS
       WITH holder AS (
         SELECT variant_no, min(patient_record_id) AS patient_record_id FROM match_record GROUP BY variant_no)
-      SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits, a.facility_id AS facility_a, a.patient_id AS patient_a,
+      SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits,
+        a.facility_id AS facility_a, a.patient_id AS patient_a,
         b.facility_id AS facility_b, b.patient_id AS patient_b, {sides}
       FROM match_edge AS e
-      JOIN holder AS x ON x.variant_no = e.variant_a JOIN patient_record AS a ON a.patient_record_id = x.patient_record_id
-      JOIN holder AS y ON y.variant_no = e.variant_b JOIN patient_record AS b ON b.patient_record_id = y.patient_record_id
+      JOIN holder AS x ON x.variant_no = e.variant_a
+      JOIN patient_record AS a ON a.patient_record_id = x.patient_record_id
+      JOIN holder AS y ON y.variant_no = e.variant_b
+      JOIN patient_record AS b ON b.patient_record_id = y.patient_record_id
       ANTI JOIN match_decision AS d ON d.record_a = least(a.patient_record_id, b.patient_record_id)
         AND d.record_b = greatest(a.patient_record_id, b.patient_record_id)
       WHERE a.person_id <> b.person_id
-      ORDER BY e.bits DESC, facility_a, patient_a, facility_b, patient_b {"" if limit is None else f"LIMIT {limit:d}"}""")
+      ORDER BY e.bits DESC, facility_a, patient_a, facility_b, patient_b
+      {"" if limit is None else f"LIMIT {limit:d}"}""")
     found = con.execute("SELECT * FROM waiting ORDER BY bits DESC, facility_a, patient_a, facility_b, patient_b")
     names = [column[0] for column in found.description]
     rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -136,7 +140,7 @@ def _masked(name: str, value: Any, identified: bool) -> str:
 def _write_csv(target: Path, table: list[dict[str, str]]) -> None:
     aside = target.with_name(target.name + ".part")
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(handle, "w", encoding="utf-8-sig", newline="") as file:
+    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, _HEADER)
         writer.writeheader()
         writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in table)
@@ -194,7 +198,15 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
         elif ends[0] is None or ends[1] is None or ends[0] == ends[1]:
             problems.append(Problem(source, row["line"], "does not name two patient records of this warehouse"))
         else:
-            decided.append([min(ends[0], ends[1]), max(ends[0], ends[1]), DECISIONS[row["decision"]], row["decided_by"], run.run_id])
+            decided.append(
+                [
+                    min(ends[0], ends[1]),
+                    max(ends[0], ends[1]),
+                    DECISIONS[row["decision"]],
+                    row["decided_by"],
+                    run.run_id,
+                ]
+            )
     if problems:
         raise ConfigError(problems)
     with warehouse.transaction():
@@ -219,7 +231,8 @@ def _read_decisions(source: Path) -> list[dict[str, Any]]:
                 raise InputError(f"{source} lacks the columns {', '.join(sorted(missing))}.")
             return [
                 {key: (row[key] or "").removeprefix("'").strip() for key in _KEYS}
-                | {"decision": (row["decision"] or "").strip().lower(), "decided_by": (row.get("decided_by") or "").strip(),
+                | {"decision": (row["decision"] or "").strip().lower(),
+                   "decided_by": (row.get("decided_by") or "").strip(),
                    "line": reader.line_num}
                 for row in reader
                 if (row["decision"] or "").strip()

@@ -35,7 +35,10 @@ def learn(con: duckdb.DuckDBPyConnection, run_id: int, settings: MatchingSetting
 
 
 def made_with(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> bool:
-    """Whether the edges kept were made with this scorecard, these settings and this DuckDB (block keys are its hashes)."""
+    """Whether the edges kept were made with this scorecard, these settings and this DuckDB.
+
+    Block keys are DuckDB's hashes, which another version may make otherwise.
+    """
     row = con.execute("SELECT made_with FROM match_state").fetchone()
     return row is not None and row[0] == _fingerprint(con, card, settings)
 

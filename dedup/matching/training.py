@@ -75,8 +75,8 @@ def fit(
     """A scorecard with the weights of ``known.fields`` learnt, but for the levels in ``kept``.
 
     Those, and other fields, keep the weights of ``card``, which are also where learning starts and what a level
-    seldom met stays close to: they count for ``prior_pairs`` pairs. The first level of a field says nothing and weighs 0. Newton's method on the
-    penalised likelihood; the same sample gives the same weights.
+    seldom met stays close to: they count for ``prior_pairs`` pairs. The first level of a field says nothing and
+    weighs 0. Newton's method on the penalised likelihood; the same sample gives the same weights.
     """
     columns = [(name, number) for name in known.fields for number in range(1, len(FIELDS[name]))]
     design = np.ones((len(known.vectors), len(columns) + 1))
@@ -196,7 +196,9 @@ def joined(parts: list[Sample]) -> Sample:
     )  # fmt: skip
 
 
-def _settled_positions(con: duckdb.DuckDBPyConnection, positions: Any, cap: int) -> tuple[Positions, Positions, Positions]:
+def _settled_positions(
+    con: duckdb.DuckDBPyConnection, positions: Any, cap: int
+) -> tuple[Positions, Positions, Positions]:
     """Pairs of positions and the pairs of records each stands for, with those inside one identity."""
     blocks = blocking.find_settled_pairs(con, cap)
     rows = con.execute("""
@@ -219,7 +221,8 @@ def name_frequencies(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, floa
           WITH person AS (
             SELECT {part}_name AS name FROM match_variant WHERE NOT newborn AND name IS NOT NULL
             QUALIFY row_number() OVER (
-              PARTITION BY CASE WHEN settled THEN id_number ELSE CAST(variant_no AS VARCHAR) END ORDER BY variant_id) = 1
+              PARTITION BY CASE WHEN settled THEN id_number ELSE CAST(variant_no AS VARCHAR) END
+              ORDER BY variant_id) = 1
           ), total AS (SELECT count(*) AS persons FROM person),
           token AS (SELECT unnest(string_split(name, ' ')) AS token FROM person WHERE name IS NOT NULL)
           SELECT token, round(count(*) / any_value(persons), 6) AS share FROM token, total

@@ -32,9 +32,11 @@ def test_same_insurance_number_and_name_without_id(persons: Persons) -> None:
 
 
 def test_newborn_is_not_the_woman_of_the_same_name(persons: Persons) -> None:
-    woman = {"full_name": "NGUYỄN THỊ ÁNH", "birth_date": "1970-02-03", "sex": "female", "insurance_id": "GD4010112345678",
+    woman = {"full_name": "NGUYỄN THỊ ÁNH", "birth_date": "1970-02-03", "sex": "female",
+        "insurance_id": "GD4010112345678",
              "national_id": "001170000123"}  # fmt: skip
-    baby = {"full_name": "NGUYỄN THỊ ÁNH", "birth_date": "2026-03-09", "sex": "female", "insurance_id": "TE1010112345678",
+    baby = {"full_name": "NGUYỄN THỊ ÁNH", "birth_date": "2026-03-09", "sex": "female",
+        "insurance_id": "TE1010112345678",
             "first_ordered_at": "2026-03-10 08:00"}  # fmt: skip
     first, second = persons(woman, baby)
     assert first != second

@@ -108,7 +108,9 @@ def test_a_record_that_is_gone_leaves_its_person(warehouse: Warehouse) -> None:
     add_records(warehouse, [LAN, LAN | {"facility_id": "F9"}])
     run_match(warehouse)
     warehouse.con.execute("DELETE FROM todo")
-    warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity WHERE facility_id = 'F9'")
+    warehouse.con.execute(
+        "INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity WHERE facility_id = 'F9'"
+    )
     warehouse.con.execute("DELETE FROM patient_identity WHERE facility_id = 'F9'")
     run_match(warehouse)
     held = warehouse.con.execute("SELECT facility_id, match_method FROM patient_record").fetchall()

@@ -147,8 +147,10 @@ def test_id(written: str | None, compact: str | None, kind: str | None) -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "born", "sex", "newborn", "grade"),
     [
-        ("cccd", "001170000123", "1970-05-05", "female", False, 2), ("cccd", "001170000123", "1970-05-05", "male", False, 0),
-        ("cccd", "001170000123", "1971-05-05", "female", False, 0), ("cccd", "001170000123", "1970-05-05", "unknown", False, 2),
+        ("cccd", "001170000123", "1970-05-05", "female", False, 2), ("cccd", "001170000123", "1970-05-05", "male",
+        False, 0),
+        ("cccd", "001170000123", "1971-05-05", "female", False, 0), ("cccd", "001170000123", "1970-05-05", "unknown",
+        False, 2),
         ("cccd", "001170000123", None, "female", False, 1), ("cccd", "001170000123", None, "male", False, 0),
         ("cccd", "001170000123", None, "unknown", False, 1), ("cccd", "001226000123", "2026-05-05", "male", True, 2),
         ("cccd", "001326000123", "2026-05-05", "female", True, 2), ("cccd", "001170000123", None, "unknown", True, 0),
@@ -198,7 +200,8 @@ def test_phone(written: str | None, phone: str | None) -> None:
     [
         ("Hà Giang", None, "08", None), ("Tỉnh Tuyên Quang", None, "08", None), ("TP. Hồ Chí Minh", None, "79", None),
         ("02", None, "08", None), ("Hà Nội", "5 Hàng Than, Phường Phúc Xá, Quận Ba Đình", "01", "hong ha"),
-        ("Hà Nội", "5 Hàng Than, Phường Hồng Hà", "01", "hong ha"), (None, "Phường Phúc Xá, Quận Ba Đình, Hà Nội", "01", "hong ha"),
+        ("Hà Nội", "5 Hàng Than, Phường Hồng Hà", "01", "hong ha"), (None, "Phường Phúc Xá, Quận Ba Đình, Hà Nội",
+        "01", "hong ha"),
         ("Hồ Chí Minh", "Phường 1, Quận 3", "79", "ban co"), ("Hồ Chí Minh", "Phường 1", "79", "1"),
         ("Viêng Chăn", None, "vieng chan", None), (None, "Phường Phúc Xá", None, None),
     ],
@@ -209,7 +212,8 @@ def test_place(province: str | None, address: str | None, code: str | None, ward
         places.prepare(con)
         written = ", ".join(f"{sql} AS {name}" for name, sql in places.written_sql("p", "a").items())
         con.execute(
-            f"CREATE TEMP TABLE written AS SELECT {written} FROM (SELECT CAST(? AS VARCHAR) AS p, CAST(? AS VARCHAR) AS a)",
+            f"CREATE TEMP TABLE written AS SELECT {written} FROM "
+            "(SELECT CAST(? AS VARCHAR) AS p, CAST(? AS VARCHAR) AS a)",
             [province, address],
         )
         row = con.execute(f"WITH {places.steps_sql('written')} SELECT province, ward FROM place").fetchone()
