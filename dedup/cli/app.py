@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dedup.cli import doctoring, reporting, reviewing, rules, running, runs, simulating
+from dedup.cli import doctoring, mapping, reporting, reviewing, rules, running, runs, simulating
 
 __all__ = ["app"]
 
@@ -37,5 +37,5 @@ def _options(
     pass
 
 
-for group in (running, reporting, reviewing, rules, runs, simulating, doctoring):
+for group in (running, reporting, reviewing, rules, runs, mapping, simulating, doctoring):
     group.register(app)

@@ -18,7 +18,7 @@ from dedup.cli.guard import guarded
 if TYPE_CHECKING:
     from dedup.settings import Settings
 
-__all__ = ["Call", "Facilities", "FailOn", "Lang", "Profile", "Rules", "command", "laid_over"]
+__all__ = ["Call", "Facilities", "FailOn", "Lang", "MappingFile", "Profile", "Rules", "command", "laid_over"]
 
 Lang = Literal["vi", "en"]
 Rules = Annotated[
@@ -27,6 +27,10 @@ Rules = Annotated[
 Facilities = Annotated[Path | None, typer.Option("--facilities", metavar="FILE", help="Facility register (CSV).")]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Validity profile of the catalogue.")]
 
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--mapping", metavar="FILE", help="How a hospital's own tables are laid out; or a folder."),
+]
 FailOn = Annotated[
     int | None,
     typer.Option("--fail-on", metavar="N", min=0, help="Exit code 6 above N avoidable repeats elsewhere."),
@@ -121,13 +125,14 @@ def laid_over(
     rules: Path | None = None,
     facilities: Path | None = None,
     profile: str | None = None,
+    mapping: Path | None = None,
 ) -> Settings:
     """The settings with what the command line says in their place."""
     given: dict[str, dict[str, object]] = {
         "warehouse": {"path": db},
         "report": {"lang": lang},
         "rules": {"catalogue": rules, "profile": profile},
-        "loading": {"register_path": facilities},
+        "loading": {"register_path": facilities, "mapping": mapping},
     }
     sections = {
         name: getattr(settings, name).model_copy(

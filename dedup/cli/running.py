@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dedup.cli.call import Call, Facilities, FailOn, Profile, Rules, command, laid_over
+from dedup.cli.call import Call, Facilities, FailOn, MappingFile, Profile, Rules, command, laid_over
 from dedup.cli.showing import fail_on, put_report, stage_lines
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def run(
     rules: Rules = None,
     facilities: Facilities = None,
     profile: Profile = None,
+    mapping: MappingFile = None,
     limit: FailOn = None,
 ) -> None:
     """Load the inputs, match patients, flag repeats, report."""
     from dedup import pipeline
 
-    settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile)
+    settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile, mapping=mapping)
     summary = pipeline.run(inputs, settings) if inputs else pipeline.night(settings)
     _tell(call, summary)
     figures = pipeline.report(settings)
@@ -69,11 +70,11 @@ def run(
     fail_on(figures, limit)
 
 
-def load(call: Call, inputs: Inputs, facilities: Facilities = None) -> None:
+def load(call: Call, inputs: Inputs, facilities: Facilities = None, mapping: MappingFile = None) -> None:
     """Only load the inputs."""
     from dedup import pipeline
 
-    summary = pipeline.load(inputs, laid_over(call.settings, facilities=facilities))
+    summary = pipeline.load(inputs, laid_over(call.settings, facilities=facilities, mapping=mapping))
     _put(call, summary)
     summary.check()
 
