@@ -473,6 +473,12 @@ _MATCHED = (
         ("facility_id", "order_id", "line_no", "scope"),
     ),
     Table(
+        "flag_history",
+        "rules",
+        "Flags that no longer hold, with the run that ended them: what was said on the nights between, and why.",
+        _FLAG_COLUMNS | {"until_run_id": "INTEGER"},
+    ),
+    Table(
         "flag_state",
         "rules",
         "One row: the rules, profile and recognition policy all flags were made with.",

@@ -14,6 +14,7 @@ from dedup.errors import ConfigError, Problem
 from dedup.rules.dictionary import write_dictionary
 from dedup.rules.facts import choose_lines, fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
+from dedup.rules.keeping import add_flags, begin_flags, keep_flags
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
@@ -39,8 +40,8 @@ class FlagSummary:
 def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool = False) -> FlagSummary:
     """Judge the persons that loading and matching touched, or ``everything``, and write their flags.
 
-    Reads line, code, facility, patient_record, patient_identity and todo; writes flag, flag_state, test, rule and
-    code_test. Raises ConfigError when the profile has no validity row.
+    Reads line, code, facility, patient_record, patient_identity and todo; writes flag, flag_history, flag_state, test,
+    rule and code_test. Raises ConfigError when the profile has no validity row.
     """
     catalogue = read_catalogue(settings.rules.catalogue, settings.rules.overlay)
     book = resolve_profile(catalogue, settings.rules.profile)
@@ -54,11 +55,10 @@ def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool
         write_dictionary(con, catalogue, book)
         _choose_persons(con, everything)
         lines = choose_lines(con, None if everything else "wanted")
-        _clear(con, everything)
-        for words in flags_of(
-            warehouse, book, catalogue, by_level=policy == "level", lines=lines
-        ):
-            con.execute(f"INSERT INTO flag BY NAME SELECT *, {run.run_id} AS run_id FROM {words}")
+        begin_flags(con, everything=everything)
+        for words in flags_of(warehouse, book, catalogue, by_level=policy == "level", lines=lines):
+            add_flags(con, words)
+        keep_flags(con, run.run_id)
         persons = _count(con, "SELECT count(*) FROM wanted")
         stale = before is not None and before != state and not everything
         if not stale:
@@ -143,19 +143,6 @@ INSERT INTO wanted
 SELECT DISTINCT p.person_id FROM patient_record AS p
 SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = p.patient_record_id
 WHERE p.person_id IS NOT NULL""")
-
-
-def _clear(con: duckdb.DuckDBPyConnection, everything: bool) -> None:
-    """Take away the flags that are about to be made again, also those of persons that are no more."""
-    if everything:
-        con.execute("DELETE FROM flag")
-        return
-    con.execute("""
-DELETE FROM flag WHERE person_id IN (
-  SELECT person_id FROM wanted
-  UNION
-  SELECT c.old_person_id FROM person_change AS c
-  SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id)""")
 
 
 def _register_words(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:

@@ -1,0 +1,50 @@
+"""Writing flags so that what was said before is kept: a flag carries the run that first said it, and one that no longer
+holds moves to ``flag_history`` with the run that ended it."""
+
+from __future__ import annotations
+
+import duckdb
+
+from dedup.schema import TABLES
+
+__all__ = ["add_flags", "begin_flags", "keep_flags"]
+
+_KEY = TABLES["flag"].key
+_SAID = [name for name in TABLES["flag"].columns if name != "run_id"]
+_SAME_KEY = " AND ".join(f"o.{name} = n.{name}" for name in _KEY)
+_SAME = " = ".join(f"hash({', '.join(f'{side}.{name}' for name in _SAID)})" for side in "on")
+
+
+def begin_flags(con: duckdb.DuckDBPyConnection, *, everything: bool) -> None:
+    """Set aside the flags that are about to be made again (of everybody, or of the persons in ``wanted``), also those
+    of persons that are no more."""
+    persons = "" if everything else """
+WHERE person_id IN (
+  SELECT person_id FROM wanted
+  UNION
+  SELECT c.old_person_id FROM person_change AS c
+  SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id)"""  # fmt: skip
+    con.execute(f"CREATE OR REPLACE TEMP TABLE old_flag AS FROM flag {persons}")
+    con.execute(f"DELETE FROM flag {persons}")
+    con.execute("CREATE OR REPLACE TEMP TABLE new_flag AS FROM flag LIMIT 0")
+
+
+def add_flags(con: duckdb.DuckDBPyConnection, words: str) -> None:
+    """Take the flags of one bucket; ``words`` is a table with all columns but run_id."""
+    con.execute(f"INSERT INTO new_flag BY NAME FROM {words}")
+
+
+def keep_flags(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
+    """Write the new flags; what was said word for word before keeps the run that said it first."""
+    con.execute(
+        f"INSERT INTO flag BY NAME SELECT n.* REPLACE (coalesce(o.run_id, ?) AS run_id) FROM new_flag AS n "
+        f"LEFT JOIN old_flag AS o ON {_SAME_KEY} AND {_SAME}",
+        [run_id],
+    )
+    con.execute(
+        f"INSERT INTO flag_history BY NAME SELECT o.*, CAST(? AS INTEGER) AS until_run_id FROM old_flag AS o "
+        f"ANTI JOIN new_flag AS n ON {_SAME_KEY} AND {_SAME}",
+        [run_id],
+    )
+    for name in ("old_flag", "new_flag"):
+        con.execute(f"DROP TABLE temp.{name}")
