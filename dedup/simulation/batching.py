@@ -16,7 +16,7 @@ __all__ = ["batched", "batched_lines", "file_name"]
 
 def file_name(world: World, facility: int, batch: int) -> str:
     """Facility and first day, e.g. ``03001_2026-01-08``."""
-    day = np.datetime64(world.start) + world.file_days * batch
+    day = np.datetime64(world.start) + np.timedelta64(world.file_days * batch, "D")
     return f"{world.facilities.code[facility]}_{day}"
 
 

@@ -260,7 +260,7 @@ def write(world: World, facility: int, folder: Path) -> int:
             part = pl.concat([part, claim])
         if not part.is_empty():
             payloads = _payloads(world, facility, part, closes)
-            filed_on = np.datetime64("1970-01-01") + closes // DAY
+            filed_on = np.datetime64("1970-01-01") + np.timedelta64(closes // DAY, "D")
             name = f"{file_name(world, facility, batch)}.xml"
             (folder / name).write_text(_envelope(world, facility, payloads, filed_on), encoding="utf-8", newline="\n")
             files += 1
