@@ -1,0 +1,1 @@
+"""What the rule catalogue costs, and what it does to data."""
