@@ -90,7 +90,7 @@ WITH chosen AS (
   WHERE list_contains($scopes, o.scope) AND {condition}
 )
 SELECT f.* EXCLUDE (prior_line_no), coalesce(o.department, '') AS department, coalesce(o.ordered_by, '') AS ordered_by,
-       o.order_reason, o.collected_at,
+       o.order_reason, o.collected_at, o.patient_record_id,
        CASE WHEN o.ordered_by IS NULL OR q.ordered_by IS NULL THEN 'unknown'
             WHEN o.ordered_by = q.ordered_by THEN 'same' ELSE 'other' END AS orderer
 FROM chosen AS f

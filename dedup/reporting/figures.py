@@ -15,6 +15,7 @@ from dedup.reporting.filters import Filters, check
 from dedup.reporting.intervals import interval
 from dedup.reporting.sections import SECTIONS
 from dedup.reporting.sections.counting import repeats, sums
+from dedup.reporting.sections.orders import ORDERS, ORDERS_IDENTIFIED
 from dedup.reporting.tables import Section, Table
 from dedup.schema import VERDICTS
 from dedup.warehouse import Warehouse
@@ -75,33 +76,46 @@ class Figures:
     test_names: Mapping[str, tuple[str, str]]  #: test_id → Vietnamese, English
     report: str = "repeats"  #: which of REPORTS this is
 
+    @property
+    def identified(self) -> bool:
+        """Whether the orders name the patients."""
+        return "orders" in self.tables and self.tables["orders"].section is ORDERS_IDENTIFIED
+
     def scope(self, name: str) -> ScopeFigures:
         """The headline of one scope; zeros when the filters left it out."""
         found = [scope for scope in self.scopes if scope.scope == name]
         return found[0] if found else _empty_scope(name)
 
 
-def figures(warehouse: Warehouse, filters: Filters | None = None) -> Figures:
+def figures(warehouse: Warehouse, filters: Filters | None = None, *, identified: bool = False) -> Figures:
     """Everything the filters let through, as one report.
+
+    ``identified``: the orders name the patients; the caller answers for writing down who asked for it.
 
     UsageError when a filter names something the warehouse does not know.
     """
     con = warehouse.con
     filters = check(con, filters or Filters())
     with prepared(con, filters) as (con, _):
-        return look(con, filters, None, Names(con), SECTIONS.values())[ALL]
+        return look(con, filters, None, Names(con), _sections(identified))[ALL]
 
 
-def each_hospital(warehouse: Warehouse, filters: Filters | None = None) -> Iterator[Figures]:
-    """One report for each ordering facility the filters let through, by facility code."""
+def each_hospital(
+    warehouse: Warehouse, filters: Filters | None = None, *, identified: bool = False
+) -> Iterator[Figures]:
+    """One report for each ordering facility the filters let through, by facility code. ``identified``: see figures."""
     con = warehouse.con
     filters = check(con, filters or Filters())
     with prepared(con, filters) as (con, units):
         names = Names(con)
         for start in range(0, len(units), _CHUNK):
             chunk = units[start : start + _CHUNK]
-            found = look(con, filters, chunk, names, SECTIONS.values())
+            found = look(con, filters, chunk, names, _sections(identified))
             yield from (found[unit] for unit in chunk)
+
+
+def _sections(identified: bool) -> list[Section]:
+    return [ORDERS_IDENTIFIED if identified and section is ORDERS else section for section in SECTIONS.values()]
 
 
 class Names:

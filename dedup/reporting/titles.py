@@ -38,6 +38,8 @@ def head(figures: Figures, words: Words) -> list[str]:
                 last=numbers.date(figures.last_at, lang),
             )
         )
+    if figures.identified:
+        lines.append(words("This report names patients: it is for those who treat them."))
     if chosen := _chosen(figures, words):
         lines.append(words("Only: {filters}", filters=chosen))
     if basis.profile:

@@ -58,7 +58,7 @@ class _Entry:
 
 
 def write_each_hospital(
-    warehouse: Warehouse, filters: Filters | None, form: str, lang: str, folder: Path
+    warehouse: Warehouse, filters: Filters | None, form: str, lang: str, folder: Path, *, identified: bool = False
 ) -> list[Path]:
     """Write one report for each ordering facility into ``folder`` and, as HTML, an index; gives the reports' paths.
 
@@ -69,7 +69,7 @@ def write_each_hospital(
         raise UsageError(f"There is no format {form!r}. Choose from {', '.join(FORMATS)}.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     entries, paths = [], []
-    for figures in each_hospital(warehouse, filters):
+    for figures in each_hospital(warehouse, filters, identified=identified):
         path = folder / f"{file_name(str(figures.facility_id))}.{form}"
         write_report(figures, form, lang, path)
         paths.append(path)

@@ -117,6 +117,22 @@ def test_nothing_is_left_behind(warehouse: Warehouse) -> None:
     assert left == [(0,), (0,)]
 
 
+def test_patients_are_named_only_when_asked(warehouse: Warehouse) -> None:
+    warehouse.con.execute(
+        "INSERT INTO patient_identity (patient_record_id, facility_id, patient_id, full_name) "
+        "SELECT patient_record_id, facility_id, patient_id, 'Trần Thị Canary' FROM patient_record"
+    )
+    assert "Canary" not in str([table.dicts() for table in figures(warehouse).tables.values()])
+    named = figures(warehouse, identified=True)
+    assert named.identified and not figures(warehouse).identified
+    assert {(row["patient_id"], row["full_name"]) for row in named.tables["orders"].dicts()} == {
+        ("P1", "Trần Thị Canary"),
+        ("P2", "Trần Thị Canary"),
+        ("P3", "Trần Thị Canary"),
+    }
+    assert all(report.identified for report in each_hospital(warehouse, identified=True))
+
+
 def test_two_reports_at_once(warehouse: Warehouse) -> None:
     one, other = each_hospital(warehouse), each_hospital(warehouse, Filters(tests=("hba1c",)))
     assert [(a.lines, b.lines) for a, b in zip(one, other, strict=True)] == [(4, 1), (3, 1), (3, 1)]
