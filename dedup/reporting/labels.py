@@ -160,6 +160,9 @@ LABELS: dict[str, str] = {
     "unreadable_file": mark("damaged or broken off"),
     "forbidden_doctype": mark("a DOCTYPE, which is refused"),
     "too_deep": mark("nested too deep"),
+    "unsupported_message": mark("a kind of message that is not read"),
+    "archive_too_large": mark("an archive that grows too large"),
+    "archive_too_deep": mark("an archive nested too deep"),
     "unknown_format": mark("unknown format"),
     # recognition policies
     "level": mark("by laboratory level"),

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import dedup.reporting
 from dedup.errors import UsageError
+from dedup.loading.reasons import REASONS, SKIPS
 from dedup.reporting import numbers
 from dedup.reporting.labels import LABELS
 from dedup.reporting.words import Words, plain, read_catalogue
@@ -97,4 +98,5 @@ def test_shipped_reasons_and_disciplines_have_words() -> None:
         with (catalogue / name).open(encoding="utf-8-sig", newline="") as handle:
             codes = {row[column] for row in csv.DictReader(handle)} - {""}
         assert codes <= set(LABELS), (name, codes - set(LABELS))
+    assert {*REASONS, *SKIPS} <= set(LABELS), {*REASONS, *SKIPS} - set(LABELS)
     assert {*VERDICTS, *SCOPES, *COVERAGES, *ORDER_REASONS, *SETTINGS} <= set(LABELS)
