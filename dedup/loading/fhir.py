@@ -114,9 +114,16 @@ def finish(landings: Sequence[Landing]) -> list[str]:
         )
         left = range(landing.rows_read + 1, landing.counted + 1)
         landing.reject([(number, "", "bad_json") for number in left])
-    row = con.execute(
-        "SELECT count(*), count(*) FILTER (results > 0), count(*) FILTER (patient_missing) FROM fhir_order"
-    ).fetchone()
+    row = _counts(con)
+    for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall():
+        if str(name).startswith("fhir_"):
+            con.execute(f'DROP TABLE temp."{name}"')
     if row is None:
         return []
     return [f"FHIR: {row[0]} service requests, {row[1]} with a result, {row[2]} whose patient was not in the delivery."]
+
+
+def _counts(con: duckdb.DuckDBPyConnection) -> tuple[int, ...] | None:
+    return con.execute(
+        "SELECT count(*), count(*) FILTER (results > 0), count(*) FILTER (patient_missing) FROM fhir_order"
+    ).fetchone()

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedup.loading.hl7v2_sql import COLUMNS, FIELDS, SOURCE
+from dedup.loading.hl7v2_sql import COLUMNS, FIELDS, SOURCE, STAND_INS
 from dedup.loading.landing import Landing
 
 __all__ = ["land", "messages", "recognise"]
@@ -28,6 +28,11 @@ _TYPES = ("ORM", "OML", "ORU")
 _OBR = re.compile(rb"(?:^|[\r\n\x0b])OBR(?=[^\r\n]|[\r\n]|$)")
 _START = re.compile(rb"(?:^|[\r\n\x0b\x1c])MSH")
 _HEX = re.compile(r"\\X((?:[0-9A-Fa-f]{2})+)\\")
+_ESCAPES = dict(zip(("\\F\\", "\\S\\", "\\T\\", "\\R\\", "\\E\\"), STAND_INS, strict=True)) | {
+    "\\.br\\": " ",
+    "\\H\\": "",
+    "\\N\\": "",
+}
 _CHARSETS = {"8859/1": "latin-1", "UNICODE UTF-16": "utf-16", "CP1258": "cp1258", "WINDOWS-1258": "cp1258"}
 
 
@@ -92,9 +97,16 @@ def _text(data: bytes) -> str:
         text = data.decode(_charset(data), "replace")
     if not text.startswith("MSH|^~\\&"):
         text = _usual_separators(text)
-    if "\\X" in text:
-        text = _HEX.sub(lambda found: _from_hex(found[1]), text)
-    return text
+    return _unescaped(text) if text.count("\\") > 1 else text  # one stands in MSH-2
+
+
+def _unescaped(text: str) -> str:
+    """Escape sequences resolved; separators among them wait as stand-ins until the fields are taken apart."""
+    start = len("MSH|^~\\&")
+    head, body = text[:start], _HEX.sub(lambda found: _from_hex(found[1]), text[start:])
+    for escape, char in _ESCAPES.items():
+        body = body.replace(escape, char)
+    return head + body
 
 
 def _charset(data: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dedup.schema import ABNORMAL_FLAGS, ORDER_REASONS
 
-__all__ = ["COLUMNS", "FIELDS", "SOURCE"]
+__all__ = ["COLUMNS", "FIELDS", "SOURCE", "STAND_INS"]
 
 #: The raw fields of a row, in the order the splitter gives them.
 FIELDS = (
@@ -19,16 +19,8 @@ FIELDS = (
     *("spm4", "spm17", "obx5", "obx6", "obx8", "obx11", "obx15", "obx19", "obx23", "place"),
 )
 
-_ESCAPES = {
-    r"\F\\": "|",
-    r"\S\\": "^",
-    r"\T\\": "&",
-    r"\R\\": "~",
-    r"\.br\\": " ",
-    r"\H\\": "",
-    r"\N\\": "",
-    r"\E\\": "\\",
-}
+#: What the splitter puts in place of the escape sequences for | ^ & ~ and backslash, until fields are taken apart.
+STAND_INS = "\ue001\ue002\ue003\ue004\ue005"
 
 
 def _part(field: str, number: int) -> str:
@@ -37,11 +29,8 @@ def _part(field: str, number: int) -> str:
 
 
 def _text(sql: str) -> str:
-    """Escape sequences resolved; nearly no cell has one."""
-    resolved = sql
-    for escape, char in _ESCAPES.items():
-        resolved = f"replace({resolved}, '{escape.replace(chr(92) * 2, chr(92))}', '{char}')"
-    return f"CASE WHEN contains({sql}, '\\') THEN {resolved} ELSE {sql} END"
+    """Text with what was escaped put back."""
+    return f"translate({sql}, '{STAND_INS}', '|^&~\\')"
 
 
 def _given(*sql: str) -> str:
@@ -55,21 +44,19 @@ def _joined(field: str, between: str, *numbers: int) -> str:
     return f"concat_ws('{between}', {parts})"
 
 
-def _time(sql: str) -> str:
+def _time(column: str) -> str:
     """YYYYMMDDHHMM[SS[.S…]][±ZZZZ] as ISO 8601; what is neither stays as it is and is rejected later."""
-    minutes = rf"regexp_replace({sql}, '^(\d{{4}})(\d\d)(\d\d)(\d\d)(\d\d)([+-]\d{{4}})?$', '\1-\2-\3T\4:\5\6')"
-    seconds = (
-        rf"regexp_replace({sql}, '^(\d{{4}})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d+)?([+-]\d{{4}})?$', "
-        r"'\1-\2-\3T\4:\5:\6\7\8')"
-    )
-    return f"CASE WHEN regexp_matches({sql}, '^\\d{{14}}') THEN {seconds} ELSE {minutes} END"
+    cuts = ("[1:4] || '-'", "[5:6] || '-'", "[7:8] || 'T'", "[9:10] || ':'", "[11:12]")
+    day = " || ".join(f"{column}{cut}" for cut in cuts)
+    rest = rf"regexp_replace({column}[13:], '^(\d\d)', ':\1')"
+    return f"""CASE length({column}) WHEN 12 THEN {day} WHEN 14 THEN {day} || ':' || {column}[13:14]
+        ELSE CASE WHEN regexp_matches({column}, '^\\d{{12}}') THEN {day} || {rest} ELSE {column} END END"""
 
 
 def _identifier(kinds: str) -> str:
     """The PID-3 repetition whose type (component 5) or authority (component 4) is one of ``kinds``."""
-    wanted = f"list_contains([{kinds}], upper(split_part(x, '^', 5)))"
-    named = f"list_contains([{kinds}], upper(split_part(split_part(x, '^', 4), '&', 1)))"
-    return f"split_part(list_filter(string_split(pid3, '~'), lambda x: {wanted} OR {named})[1], '^', 1)"
+    wanted = f"list_contains([{kinds}], upper(x[5])) OR list_contains([{kinds}], upper(split_part(x[4], '&', 1)))"
+    return f"list_filter(identifiers, lambda x: {wanted})[1][1]"
 
 
 _NATIONAL = "'NI', 'NN', 'NNVNM', 'CCCD', 'CMND', 'CC', 'PPN'"
@@ -113,7 +100,11 @@ _ORDERED = _given(
 
 SOURCE = f"""(
     SELECT *, {_SERVICE} AS service, {_STATUS} AS status,
-           string_split(upper(replace(obx8, '^', '~')), '~') AS flags
+           string_split(upper(replace(obx8, '^', '~')), '~') AS flags,
+           list_transform(string_split(pid3, '~'), lambda x: string_split(x, '^')) AS identifiers,
+           {_ORDERED} AS ordered, {_given(_part("spm17", 1), "obr7")} AS collected,
+           {_given("obr22", "obx19", "sent_at")} AS resulted,
+           lower({_given(_part("orc16", 1), _part("obr31", 1))}) AS wanted_because
     FROM obr
 )"""
 
@@ -143,10 +134,9 @@ COLUMNS: dict[str, str] = {
     ),
     "performed_by": rf"""coalesce(nullif({_part("obx23", 10)}, ''),
         CASE WHEN regexp_full_match({_part("obx15", 1)}, '\w{{5}}') THEN {_part("obx15", 1)} END)""",
-    "ordered_at": _time(_ORDERED),
-    "collected_at": _time(_given(_part("spm17", 1), "obr7")),
-    "resulted_at": f"""CASE WHEN status IN ('preliminary', 'final', 'corrected')
-        THEN {_time(_given("obr22", "obx19", "sent_at"))} END""",
+    "ordered_at": _time("ordered"),
+    "collected_at": _time("collected"),
+    "resulted_at": f"CASE WHEN status IN ('preliminary', 'final', 'corrected') THEN {_time('resulted')} END",
     "status": "status",
     "value": _text(_part("obx5", 1)),
     "unit": _text(_part("obx6", 1)),
@@ -156,6 +146,5 @@ COLUMNS: dict[str, str] = {
     "department": _text(_part("pv3", 1)),
     "ordered_by": _text(_given(_part("obr16", 1), _part("orc12", 1))),
     "encounter_id": _text(_part("pv19", 1)),
-    "order_reason": f"""CASE WHEN lower({_given(_part("orc16", 1), _part("obr31", 1))}) IN ({_REASONS})
-        THEN {_given(_part("orc16", 1), _part("obr31", 1))} END""",
+    "order_reason": f"CASE WHEN wanted_because IN ({_REASONS}) THEN wanted_because END",
 }

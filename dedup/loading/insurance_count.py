@@ -8,7 +8,7 @@ import mmap
 import re
 from pathlib import Path
 
-__all__ = ["count_orders", "has_doctype"]
+__all__ = ["count_orders", "count_payload", "has_doctype"]
 
 _ORDER = re.compile(rb"<(?:\w+:)?MA_NHOM\s*>\s*(?:<!\[CDATA\[)?\s*0*[123]\s*(?:\]\]>)?\s*</", re.IGNORECASE)
 _PAYLOAD = re.compile(
@@ -33,13 +33,16 @@ def count_orders(path: Path) -> int:
 
 
 def _count(data: bytes | mmap.mmap) -> int:
-    inside = sum(_count_payload(found[2]) for found in _PAYLOAD.finditer(data) if found[1].upper() == b"XML3")
+    inside = sum(count_payload(found[2]) for found in _PAYLOAD.finditer(data) if found[1].upper() == b"XML3")
     return inside + sum(1 for _ in _ORDER.finditer(data))
 
 
-def _count_payload(text: bytes) -> int:
-    try:
-        payload = base64.b64decode(text)
-    except binascii.Error:
-        return 0
-    return sum(1 for _ in _ORDER.finditer(payload.replace(b"\0", b"")))
+def count_payload(text: bytes | str | None) -> int:
+    """Order records in a payload as it stands in the file: base64, or XML written as text."""
+    data = text.encode("utf-8", "replace") if isinstance(text, str) else text or b""
+    if b"<" not in data:
+        try:
+            data = base64.b64decode(data)
+        except (binascii.Error, ValueError):
+            return 0
+    return sum(1 for _ in _ORDER.finditer(data.replace(b"\0", b"")))

@@ -19,7 +19,7 @@ from typing import Any
 
 from lxml import etree
 
-from dedup.loading.insurance_count import count_orders, has_doctype
+from dedup.loading.insurance_count import count_orders, count_payload, has_doctype
 from dedup.loading.insurance_sql import COLUMNS, ORDERS, RESULTS, SOURCE, STAYS
 from dedup.loading.landing import Filed, Landing
 
@@ -68,13 +68,14 @@ def _parser_options() -> dict[str, Any]:
 class _Record:
     """One HOSO: its envelope's facility and date, and its payloads as parsed roots."""
 
-    __slots__ = ("facility_id", "filed_on", "roots", "unreadable")
+    __slots__ = ("facility_id", "filed_on", "lost", "roots", "unreadable")
 
     def __init__(self, facility_id: str, filed_on: datetime.date | None) -> None:
         self.facility_id = facility_id
         self.filed_on = filed_on
         self.roots: dict[str, list[Element]] = {"XML1": [], "XML3": [], "XML4": []}
         self.unreadable = 0
+        self.lost = 0  # orders inside payloads that cannot be read
 
 
 def _records(path: Path) -> Iterator[_Record]:
@@ -130,6 +131,7 @@ def _record(element: Element, facility_id: str, filed_on: datetime.date | None) 
                 root = _payload(fields["NOIDUNGFILE"])
             except (ValueError, etree.XMLSyntaxError):
                 record.unreadable += 1
+                record.lost += count_payload(fields["NOIDUNGFILE"].text) if kind == "XML3" else 0
                 continue
             if root is not None:
                 record.roots[kind].append(root)
@@ -186,6 +188,9 @@ class _Batch:
                 self.rejects.append((self.row_number, "encounter_id", "missing_encounter"))
             else:
                 self.orders.append((self.row_number, self.encounter_no, *row))
+        for _ in range(record.lost):
+            self.row_number += 1
+            self.rejects.append((self.row_number, "", "unreadable_payload"))
         if problem or stay is None:
             return
         self.stays.append((self.encounter_no, record.facility_id, *stay))
@@ -197,7 +202,7 @@ class _Batch:
 
     def _problem(self, record: _Record, stay: tuple[str, ...] | None, orders: list[Any]) -> tuple[str, str] | None:
         if record.unreadable:
-            if not orders:
+            if not orders and not record.lost:
                 self.landing.fail("unreadable_payload")
             return "", "unreadable_payload"
         if stay is None:

@@ -42,6 +42,7 @@ def land_rows(
     batch: list[tuple[int, list[str]]] = []
     number = 0
     try:
+        landing.counted = count_rows(path, sheet) - layout.header_rows
         for cells in found:
             number += 1
             batch.append((number, (cells + [""] * layout.width)[: layout.width]))
@@ -52,4 +53,5 @@ def land_rows(
         landing.fail("unreadable_file")
     stage_rows(landing, batch, layout)
     landing.unknown_columns = layout.unknown
-    landing.counted = number if landing.failed else count_rows(path, sheet) - layout.header_rows
+    if landing.failed:  # what comes after the damage cannot be counted
+        landing.counted = number

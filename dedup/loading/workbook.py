@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,18 @@ _ROW = re.compile(rb"<(?:\w+:)?row[\s>].*?</(?:\w+:)?row>", re.DOTALL)
 _CELL = re.compile(rb"<(?:\w+:)?(?:v|t)(?:\s[^>]*)?>[^<]")
 
 
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    etree.XMLSyntaxError,
+    LookupError,
+    ValueError,
+    OSError,
+    RuntimeError,
+    EOFError,
+)
+
+
 class WorkbookError(Exception):
     """The file is no workbook that can be read."""
 
@@ -46,16 +59,17 @@ def rows(path: Path, sheet: str | None = None) -> Iterator[list[str]]:
             dated = _dated(archive)
             with _part(archive, _sheet_part(archive, sheet)) as part:
                 yield from _sheet(part, shared, dated)
-    except (zipfile.BadZipFile, etree.XMLSyntaxError, KeyError, ValueError, OSError, RuntimeError, EOFError):
-        raise WorkbookError from None
-    except NotImplementedError:
+    except _DAMAGE:
         raise WorkbookError from None
 
 
 def count_rows(path: Path, sheet: str | None = None) -> int:
     """Rows of a sheet with something in them, counted on its bytes without an XML parser."""
-    with zipfile.ZipFile(path) as archive:
-        data = archive.read(_sheet_part(archive, sheet))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = archive.read(_sheet_part(archive, sheet))
+    except _DAMAGE:
+        raise WorkbookError from None
     return sum(_CELL.search(row[0]) is not None for row in _ROW.finditer(data))
 
 
