@@ -61,8 +61,8 @@ SELECT s.code AS facility_id, strftime(l.lab_order_dttm, '%y%m%d%H%M') || '-' ||
        '001' || p.female::INTEGER + 2 * (year(lived) >= 2000)::INTEGER || lpad((year(lived) % 100)::VARCHAR, 2, '0')
          || right(p.patient_id, 6) AS national_id,
        ['Nguyễn', 'Trần', 'Lê', 'Phạm', 'Hoàng', 'Vũ', 'Đặng'][1 + p.n % 7] || ' '
-         || ['Minh', 'Ngọc', 'Thanh', 'Thu', 'Quang'][1 + p.n % 5] || ' '
-         || ['An', 'Bình', 'Chi', 'Dung', 'Giang', 'Hà', 'Khánh', 'Lan', 'Nam', 'Oanh', 'Phúc'][1 + p.n % 11] AS full_name,
+         || ['Minh', 'Ngọc', 'Thu'][1 + p.n % 3] || ' '
+         || ['An', 'Bình', 'Chi', 'Dung', 'Giang', 'Hà', 'Khánh', 'Lan', 'Nam'][1 + p.n % 9] AS full_name,
        year(lived) AS birth_date, CASE WHEN p.female THEN 'female' ELSE 'male' END AS sex,
        t.loinc AS test_code, 'loinc' AS code_system,
        l.lab_order_dttm - to_weeks(p.weeks::INTEGER) AS ordered_at,

@@ -11,7 +11,7 @@ import typer
 
 from dedup.cli.call import Call, Profile, Rules, command, laid_over
 from dedup.cli.showing import put_fields, put_rows
-from dedup.errors import ConfigError, DedupError
+from dedup.errors import DedupError
 
 if TYPE_CHECKING:
     from dedup.rules.reading import Catalogue
@@ -73,13 +73,11 @@ def list_rules(
 
 def check(call: Call, rules: Rules = None) -> None:
     """Everything wrong or doubtful in a catalogue, with file and line."""
-    from dedup.rules.checking import check_catalogue
+    from dedup.rules.checking import check_folder
     from dedup.rules.listing import catalogue_counts
 
-    catalogue = _catalogue(laid_over(call.settings, rules=rules))
-    if problems := check_catalogue(catalogue):
-        raise ConfigError(problems)
-    put_fields(call, catalogue_counts(catalogue))
+    chosen = laid_over(call.settings, rules=rules).rules
+    put_fields(call, catalogue_counts(check_folder(chosen.catalogue, chosen.overlay)))
 
 
 def diff(

@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-from dedup.errors import Problem
+from dedup.errors import ConfigError, Problem
 from dedup.rules.reach import unreachable_exemptions, unreachable_validity
-from dedup.rules.reading import Catalogue
+from dedup.rules.reading import Catalogue, read_sound_rows
 
-__all__ = ["CHECKS", "check_catalogue"]
+__all__ = ["CHECKS", "check_catalogue", "check_folder"]
 
 Row = dict[str, Any]
 #: Cells of an exemption that decide whether it holds.
@@ -36,6 +37,18 @@ EXEMPTION_CELLS = (
 def check_catalogue(catalogue: Catalogue) -> list[Problem]:
     """Every finding of every check, with file and line; empty when there is nothing to say."""
     return sorted({problem for check in CHECKS.values() for problem in check(catalogue)})
+
+
+def check_folder(folder: Path | None, overlay: Path | None) -> Catalogue:
+    """Read a catalogue and check it; ConfigError with all that cannot be meant and all that is doubtful, at once.
+
+    Beside rows that cannot be meant, nothing is said of rows that miss others: those may be the very ones.
+    """
+    catalogue, problems = read_sound_rows(folder, overlay)
+    checks = [check for name, check in CHECKS.items() if not problems or name not in MISSING_OTHERS]
+    if found := sorted({*problems, *(problem for check in checks for problem in check(catalogue))}):
+        raise ConfigError(found)
+    return catalogue
 
 
 def check_overlaps(catalogue: Catalogue) -> Iterator[Problem]:
@@ -116,6 +129,8 @@ CHECKS: dict[str, Callable[[Catalogue], Iterator[Problem]]] = {
     "sources": check_sources,
     "slugs": check_slugs,
 }
+#: Checks that find rows for which no other row is there.
+MISSING_OTHERS = ("unreachable", "panels")
 
 
 def _meeting(catalogue: Catalogue) -> Iterator[tuple[Row, Row]]:

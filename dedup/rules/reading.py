@@ -21,7 +21,7 @@ from dedup.rules.parsing import LIFETIME_SECONDS, Cell, seconds_of
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LIFETIME_SECONDS", "SHIPPED", "Catalogue", "read_catalogue"]
+__all__ = ["LIFETIME_SECONDS", "SHIPPED", "Catalogue", "read_catalogue", "read_sound_rows"]
 
 #: The catalogue that comes with the package.
 SHIPPED = Path(__file__).parent / "catalogue"
@@ -57,6 +57,14 @@ def read_catalogue(folder: Path | None = None, overlay: Path | None = None) -> C
 
     Raises ConfigError with every problem of every file, each with its line.
     """
+    catalogue, problems = read_sound_rows(folder, overlay)
+    if problems:
+        raise ConfigError(problems)
+    return catalogue
+
+
+def read_sound_rows(folder: Path | None, overlay: Path | None) -> tuple[Catalogue, list[Problem]]:
+    """What of a catalogue can be read, and every problem with the rest; ConfigError when there is no such folder."""
     folder = SHIPPED if folder is None else folder
     folders = [folder] if overlay is None else [folder, overlay]
     missing = [Problem(place, 1, "is no folder") for place in folders if not place.is_dir()]
@@ -69,10 +77,12 @@ def read_catalogue(folder: Path | None = None, overlay: Path | None = None) -> C
     problems += _repeated(placed["specimens"], ("text",), "this text is mapped a second time")
     problems += _unknown_tests(placed)
     problems += _panel_problems(placed["panels"])
-    if problems:
-        raise ConfigError(sorted(set(problems)))
+    faulty = {(problem.file, problem.line) for problem in problems}
+    for one in placed.values():
+        one.rows[:] = [row for row in one.rows if (one.paths[row["origin"]], row["file_line"]) not in faulty]
     frames = {name: _frame(one) for name, one in placed.items()}
-    return Catalogue(**frames, version=_version(placed), folder=folder, overlay=overlay)
+    catalogue = Catalogue(**frames, version=_version(placed), folder=folder, overlay=overlay)
+    return catalogue, sorted(set(problems))
 
 
 def _repeated(placed: Placed, key: tuple[str, ...], message: str) -> Iterator[Problem]:

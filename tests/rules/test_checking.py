@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dedup.rules.checking import CHECKS, check_catalogue
+from dedup.errors import ConfigError
+from dedup.rules.checking import CHECKS, check_catalogue, check_folder
 from dedup.rules.reading import read_catalogue
 
 from .conftest import SMALL, Write
@@ -92,3 +93,29 @@ def test_a_finding_in_a_site_folder_names_the_site(write: Write) -> None:
     site = write("site", base={}, validity="profile,test_id,valid_hours,rule_id\np,potassium,6,site.k\n")
     found = check_catalogue(read_catalogue(write(), site))
     assert [(problem.file, problem.line) for problem in found] == [(site / "validity.csv", 2)]
+
+
+def test_what_cannot_be_meant_and_what_is_doubtful_are_told_at_once(write: Write) -> None:
+    broken = {
+        "codes": SMALL["codes"].replace("2823-3,potassium", "2951-2,potassium"),  # a code mapped twice
+        "panels": SMALL["panels"].replace("potassium,true", "kalium,true"),  # an unknown test
+        "validity": SMALL["validity"].replace(",2025-12-31,", ",,"),  # dates that overlap
+    }
+    with pytest.raises(ConfigError) as caught:
+        check_folder(write(**broken), None)
+    found = [(problem.file.name, problem.line) for problem in caught.value.problems]
+    assert found == [("codes.csv", 3), ("panels.csv", 3), ("validity.csv", 4)]
+
+
+def test_a_faulty_row_makes_no_other_row_doubtful(write: Write) -> None:
+    tests = SMALL["tests"].replace(",culture,,list", ",cultures,,list")
+    panels = SMALL["panels"].replace("sodium,true\nelectrolytes,potassium,true", "sodium,maybe")
+    with pytest.raises(ConfigError) as caught:
+        check_folder(write(tests=tests, panels=panels), None)
+    found = [(problem.file.name, problem.line) for problem in caught.value.problems]
+    assert found == [("panels.csv", 2), ("tests.csv", 5)]
+
+
+def test_a_sound_catalogue_is_returned(write: Write) -> None:
+    folder = write()
+    assert check_folder(folder, None).version == read_catalogue(folder).version
