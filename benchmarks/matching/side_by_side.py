@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.matching.worlds import COLUMNS, fill, world
+from benchmarks.matching.worlds import COLUMNS, fill, fill_file, world
 
 CONTENDERS = ("shipped", "train", "hidden ids", "splink")
 
@@ -49,14 +49,12 @@ def _figures(con: Any) -> dict[str, float]:
 
 def ours(file: Path, *, train: bool, hidden: bool) -> dict[str, float]:
     """Match with the shipped scorecard, with one learnt in the run, or with the shipped one and no ids."""
-    import pyarrow.parquet as pq
-
     from dedup.matching import match
     from dedup.settings import Settings
     from dedup.warehouse import start_run
 
-    table = pq.read_table(file)
-    with fill(table, memory_limit="1GB") as warehouse:
+    target = file.with_name(f"{train:d}{hidden:d}.duckdb")
+    with fill_file(file, target, "600MB") as warehouse:
         con = warehouse.con
         if hidden:
             con.execute("UPDATE patient_identity SET national_id = NULL")
@@ -66,7 +64,7 @@ def ours(file: Path, *, train: bool, hidden: bool) -> dict[str, float]:
         times = {"cpu": round(time.process_time() - cpu, 1), "wall": round(time.perf_counter() - wall, 1)}
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         con.execute("CREATE TEMP TABLE found AS SELECT patient_record_id, person_id AS person FROM patient_record")
-        con.register("truth", table.select(["patient_record_id", "true_person"]))
+        con.execute(f"CREATE TEMP TABLE truth AS SELECT patient_record_id, true_person FROM '{file}'")
         return times | {"peak_mib": round(peak)} | _figures(con)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from dedup.settings import WarehouseSettings
 from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import records
-from dedup.warehouse import Warehouse, memory_warehouse
+from dedup.warehouse import Warehouse, memory_warehouse, open_warehouse
 
-__all__ = ["COLUMNS", "fill", "scaled", "world"]
+__all__ = ["COLUMNS", "fill", "fill_file", "scaled", "world"]
 
 COLUMNS = (
     "patient_record_id, facility_id, patient_id, first_ordered_at, national_id, insurance_id, full_name, birth_date,"
@@ -32,12 +33,22 @@ def world(size: int, seed: int, rates: ErrorRates | None = None) -> Any:
     return records(int(size / _RECORDS_A_PERSON), seed, rates, days=365).to_arrow()
 
 
-def fill(table: Any, threads: int = 2, memory_limit: str | None = None) -> Warehouse:
+def fill(table: Any) -> Warehouse:
     """A warehouse in memory whose patient_identity is ``table``, all of it to be matched."""
-    warehouse = memory_warehouse(WarehouseSettings(threads=threads, memory_limit=memory_limit))
-    con = warehouse.con
-    con.register("made", table)
-    con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM made")
-    con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity")
-    con.unregister("made")
+    warehouse = memory_warehouse(WarehouseSettings(threads=2))
+    warehouse.con.register("made", table)
+    _take(warehouse, "made")
+    warehouse.con.unregister("made")
     return warehouse
+
+
+def fill_file(records: Path, target: Path, memory_limit: str) -> Warehouse:
+    """The same of a Parquet file, in a warehouse on disk that may use so much memory."""
+    warehouse = open_warehouse(target, settings=WarehouseSettings(threads=2, memory_limit=memory_limit))
+    _take(warehouse, f"'{records}'")
+    return warehouse
+
+
+def _take(warehouse: Warehouse, source: str) -> None:
+    warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM {source}")
+    warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity")
