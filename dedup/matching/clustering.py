@@ -129,9 +129,10 @@ def _agglomerate(matrix: Positions, known: Positions) -> Positions:
     groups = [[x] for x in range(n)]
     for weight, x, y in sorted(edges):
         left, right = groups[x], groups[y]
-        if left is right or (x, y) in unclear:
+        bound = -weight >= BOUND
+        if left is right or ((x, y) in unclear and not bound):
             continue
-        if -weight >= BOUND or _may_join([bits[i][j] for i in left for j in right]):
+        if bound or _may_join([bits[i][j] for i in left for j in right]):
             left.extend(right)
             for member in right:
                 groups[member] = left

@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 #: Fewer known pairs of either kind teach nothing.
-_LEAST_PAIRS = 500
+_LEAST_PAIRS = 100
 #: How many pairs the starting weights count for, in each level.
 PRIOR_PAIRS = 200.0
 #: What trusted ids cannot teach: they fit their record's sex and birth year, so two of one person never differ there.

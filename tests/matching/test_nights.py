@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dedup.settings import WarehouseSettings
 from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import records
 from dedup.warehouse import Warehouse, memory_warehouse
@@ -51,6 +52,12 @@ def at_once(world: Any) -> Iterator[list[Any]]:
 def test_nights_and_order_change_nothing(world: Any, at_once: list[Any], nights: int, seed: int) -> None:
     with memory_warehouse() as warehouse:
         assert _load(warehouse, world, nights, seed) == at_once
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_nothing(world: Any, at_once: list[Any], threads: int) -> None:
+    with memory_warehouse(WarehouseSettings(threads=threads)) as warehouse:
+        assert _load(warehouse, world, 2, 4) == at_once
 
 
 def test_most_persons_are_found(world: Any, at_once: list[Any]) -> None:
