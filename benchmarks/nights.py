@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.judging import peak_mb
 from dedup import pipeline
 from dedup.settings import Settings, WarehouseSettings
 from dedup.simulation.records import records
@@ -118,7 +118,7 @@ def timed(work: object) -> float:
 def run_night(db: Path, folder: Path) -> None:
     """In a process of its own: one night through the pipeline."""
     done = pipeline.run([folder], settings(db))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(json.dumps({
         "seconds": done.seconds, "counts": done.counts, "cpu": time.process_time(), "peak_mb": peak,
     }))  # fmt: skip

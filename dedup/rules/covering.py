@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dedup.rules.resolving import SETTING_SLOTS, RuleBook
 
-__all__ = ["AVOIDABLE", "CROSS", "MEETING", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "keys", "lines",
+__all__ = ["AVOIDABLE", "CROSS", "MEETING", "MET", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "keys", "lines",
            "stride", "units"]  # fmt: skip
 
 #: A rank is verdict × 2^60 + (collection time + 2^31) × 2^28 + row: the best prior has the largest one.
@@ -72,11 +72,14 @@ MEETING = " UNION ALL ".join(
 )
 
 
+#: The ids of lines that met another, each once.
+MET = "SELECT o AS id FROM meeting UNION SELECT q FROM meeting"
+
+
 def lines(book: RuleBook, source: str) -> str:
     """The lines that met another, whole."""
     return f"""
-SELECT *, {_slot(book)} AS slot FROM {source} AS s
-SEMI JOIN (SELECT o AS id FROM meeting UNION ALL SELECT q FROM meeting) AS met ON met.id = s.id"""
+SELECT s.*, {_slot(book)} AS slot FROM {source} AS s JOIN met ON met.id = s.id"""
 
 
 #: Every order with every prior that may cover it, as rows of the bucket, and no specimen booked twice.

@@ -60,8 +60,8 @@ WITH ordered AS (
   FROM expiry AS e LEFT JOIN place ON place.row = e.q
 )
 SELECT o, elsewhere, count(*) < any_value(d_panel.required) AS partial, min(verdict) AS weakest,
-       arg_min({'target': target, 'q': q}, turn) AS soonest,
-       arg_min({'target': target, 'q': q}, verdict * 1000000 + turn) AS weak
+       arg_min(target, turn) AS target, arg_min(q, turn) AS q,
+       arg_min(target, verdict * 1000000 + turn) AS why_target, arg_min(q, verdict * 1000000 + turn) AS why_q
 FROM ordered JOIN d_panel ON d_panel.test = ordered.test GROUP BY o, elsewhere"""
 
 
@@ -69,34 +69,35 @@ FROM ordered JOIN d_panel ON d_panel.test = ordered.test GROUP BY o, elsewhere""
 STRONGER = f"""
 WITH by_parts AS (
   SELECT o, elsewhere, partial AND weakest = 4 AS cut, CASE WHEN cut THEN 3 ELSE weakest END AS verdict,
-         CASE WHEN partial THEN 3 ELSE 2 END AS coverage, soonest, weak
+         CASE WHEN partial THEN 3 ELSE 2 END AS coverage, target, q, why_target, why_q
   FROM whole
 ), by_self AS (
-  SELECT o, elsewhere, rank // {_VERDICT} AS verdict, {{'target': target, 'q': q}} AS prior FROM direct
+  SELECT o, elsewhere, rank // {_VERDICT} AS verdict, target, q FROM direct
 )
 SELECT o, elsewhere, coalesce(d.verdict >= c.verdict, c.verdict IS NULL) AS by_self,
        CASE WHEN by_self THEN d.verdict ELSE c.verdict END AS verdict,
        NOT by_self AND c.cut AS cut,
        CASE WHEN by_self THEN NULL ELSE c.coverage END AS coverage,
-       CASE WHEN by_self THEN d.prior ELSE c.soonest END AS prior,
-       CASE WHEN by_self THEN d.prior ELSE c.weak END AS why
+       CASE WHEN by_self THEN d.target ELSE c.target END AS target, CASE WHEN by_self THEN d.q ELSE c.q END AS q,
+       CASE WHEN by_self THEN d.target ELSE c.why_target END AS why_target,
+       CASE WHEN by_self THEN d.q ELSE c.why_q END AS why_q
 FROM by_self AS d FULL JOIN by_parts AS c USING (o, elsewhere)"""
 
 
 def judged(book: RuleBook) -> str:
     """Why, and by which rule and prior."""
     together = "coalesce(b.encounter = w.encounter, false)"
-    why_slot = f"(b.slot + (s.why.target - b.test) * {stride(book)})"
+    why_slot = f"(b.slot + (s.why_target - b.test) * {stride(book)})"
     return f"""
 WITH named AS (
   SELECT s.o, b.id, s.elsewhere, s.verdict, s.cut, b.reason > 0 AS reasoned, e.justified, e.review, r.rule, r.valid,
          coalesce(s.coverage, CASE WHEN p.test = b.test THEN 0 ELSE 1 END) AS coverage,
-         s.prior.q AS q, p.id AS prior, p.collected
+         s.q, p.id AS prior, p.collected
   FROM stronger AS s
   JOIN b ON b.rowid = s.o
-  JOIN b AS p ON p.rowid = s.prior.q
-  JOIN b AS w ON w.rowid = s.why.q
-  JOIN d_rule AS r ON r.slot = b.slot + (s.prior.target - b.test) * {stride(book)}
+  JOIN b AS p ON p.rowid = s.q
+  JOIN b AS w ON w.rowid = s.why_q
+  JOIN d_rule AS r ON r.slot = b.slot + (s.target - b.test) * {stride(book)}
   LEFT JOIN d_exempt AS e ON e.cell = {cell(book, why_slot, "w.flag", together, "b.age")}
 )
 SELECT o, id, elsewhere, CAST(verdict AS TINYINT) AS verdict,

@@ -89,6 +89,7 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     make(con, "line_key", covering.keys(book, source))
     make(con, "cross_key", covering.CROSS)
     make(con, "meeting", covering.MEETING)
+    make(con, "met", covering.MET)
     make(con, "b", covering.lines(book, source))
     make(con, "pair", covering.PAIR)
     _decide(con, book, "stronger")

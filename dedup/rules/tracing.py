@@ -171,12 +171,12 @@ def _verdicts(
     with judge:
         judge.register("lines", lines)
         judge_bucket(judge, book, "lines")
-        make(judge, "met", covering.PAIR)
+        make(judge, "traced", covering.PAIR)
         rows = [
             row
             for part in (0, 1)
             for row in judge.execute(
-                f"SELECT prior.id, u.target, u.rank FROM ({covering.units(book, 'met', part=part)}) AS u "
+                f"SELECT prior.id, u.target, u.rank FROM ({covering.units(book, 'traced', part=part)}) AS u "
                 "JOIN b AS o ON o.rowid = u.o JOIN b AS prior ON prior.rowid = u.q WHERE o.id = ?",
                 [line_id],
             ).fetchall()
