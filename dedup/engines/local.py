@@ -12,8 +12,8 @@ import duckdb
 
 __all__ = ["BUCKET_LINES", "each_bucket"]
 
-#: Order lines a bucket holds at about; judging a million of them takes some 300 MB.
-BUCKET_LINES = 1_000_000
+#: Order lines a bucket holds at about; judging a million of them takes some 250 MB.
+BUCKET_LINES = 2_000_000
 
 
 def each_bucket(
