@@ -2,8 +2,8 @@
 
     python benchmarks/loading/fuzz.py [--rounds N] [--seed S] [FORMAT…]
 
-Takes the samples of each format, damages them at random (bytes flipped, cut, repeated, spliced, swapped for characters
-that mean something), lands them the way the load stage does, and types what landed. Prints a line a format and ends with 1
+Takes the samples of each format, damages them at random (bytes flipped, cut, repeated, spliced, characters put in that
+mean something), lands them the way the load stage does, and types what landed. Prints a line a format and ends with 1
 when an input raised or did not add up; such inputs are kept in the folder that is named.
 """
 

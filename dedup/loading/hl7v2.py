@@ -13,6 +13,7 @@ import itertools
 import mmap
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -160,21 +161,26 @@ def _orders(text: str) -> tuple[bool, list[tuple[Any, ...]]]:
             header = segment.split("|")
     if not orders:
         return True, []
-    kind = _at(header, 8)[:3]
-    shared = (_at(header, 3), _at(header, 6), kind, *(_at(pid, n) for n in _PID), *(_at(pv1, n) for n in _PV1))
+    header += _BLANK
+    shared = (header[3], header[6], header[8][:3], *_PID(pid + _BLANK), *_PV1(pv1 + _BLANK))
     seen: dict[str, int] = {}
     found = []
     for order in orders:
-        key = _at(order.obr, 2) or _at(order.orc, 2) or _at(order.obr, 3) or _at(order.orc, 3)
+        fields, key = order.fields()
         seen[key] = place = seen.get(key, 0) + 1
-        found.append((*shared, *order.fields(), str(place)))
-    return kind in _TYPES, found
+        found.append((*shared, *fields, str(place)))
+    return header[8][:3] in _TYPES, found
 
 
-_PID = (3, 5, 7, 8, 11, 13, 19)
-_PV1 = (2, 3, 19)
-_ORC = (1, 2, 3, 5, 9, 12, 15, 16)
-_OBR_FIELDS = (2, 3, 4, 6, 7, 15, 16, 22, 25, 31)
+# Segments are filled up with blanks, so that any field can be taken without asking whether it is there.
+_BLANK = [""] * 32
+_PID = itemgetter(3, 5, 7, 8, 11, 13, 19)
+_PV1 = itemgetter(2, 3, 19)
+_ORC = itemgetter(1, 2, 3, 5, 9, 12, 15, 16)
+_OBR_FIELDS = itemgetter(2, 3, 4, 6, 7, 15, 16, 22, 25, 31)
+_SPM = itemgetter(4, 17)
+_OBX_FIRST = itemgetter(5, 6)
+_OBX_LAST = itemgetter(15, 19, 23)
 
 
 class _Order:
@@ -188,26 +194,22 @@ class _Order:
         self.obx: list[list[str]] = []
         self.spm: list[str] = []
 
-    def fields(self) -> tuple[str, ...]:
-        obx = self.obx
-        first = obx[0] if obx else []
-        return (
-            *(_at(self.orc, n) for n in _ORC),
-            *(_at(self.obr, n) for n in _OBR_FIELDS),
-            _at(self.spm, 4),
-            _at(self.spm, 17),
-            _at(first, 5),
-            _at(first, 6),
-            "~".join(_at(one, 8) for one in obx),
-            "".join(_at(one, 11)[:1] for one in obx),
-            _at(first, 15),
-            _at(first, 19),
-            _at(first, 23),
+    def fields(self) -> tuple[tuple[str, ...], str]:
+        """The raw fields between the shared ones and the place, and the number the order goes by."""
+        orc, obr = self.orc + _BLANK, self.obr + _BLANK
+        results = [one + _BLANK for one in self.obx] or [_BLANK]
+        flags = "~".join([one[8] for one in results])
+        states = "".join([one[11][:1] for one in results])
+        fields = (
+            *_ORC(orc),
+            *_OBR_FIELDS(obr),
+            *_SPM(self.spm + _BLANK),
+            *_OBX_FIRST(results[0]),
+            flags,
+            states,
+            *_OBX_LAST(results[0]),
         )
-
-
-def _at(fields: list[str], place: int) -> str:
-    return fields[place] if len(fields) > place else ""
+        return fields, obr[2] or orc[2] or obr[3] or orc[3]
 
 
 def _stage(landing: Landing, rows: list[tuple[Any, ...]]) -> None:
@@ -220,5 +222,5 @@ def _stage(landing: Landing, rows: list[tuple[Any, ...]]) -> None:
     kinds = (pa.int64() if name == "row_number" else pa.string() for name in names)
     table = {name: pa.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)}
     landing.con.register("obr", pa.table(table))
-    landing.insert(SOURCE, COLUMNS, row_number="row_number")
+    landing.insert(SOURCE, COLUMNS, row_number="row_number", in_order=True)
     landing.con.unregister("obr")

@@ -12,7 +12,7 @@ __all__ = ["count_orders", "count_payload", "has_doctype"]
 
 _ORDER = re.compile(rb"<(?:\w+:)?MA_NHOM\s*>\s*(?:<!\[CDATA\[)?\s*0*[123]\s*(?:\]\]>)?\s*</", re.IGNORECASE)
 _PAYLOAD = re.compile(
-    rb"<(?:\w+:)?LOAIHOSO\s*>\s*(XML\d+)\s*</[^>]*>\s*<(?:\w+:)?NOIDUNGFILE\s*>([A-Za-z0-9+/=\s]+)<", re.IGNORECASE
+    rb"<(?:\w+:)?LOAIHOSO\s*>\s*(XML\d+)\s*</[^>]*>\s*<(?:\w+:)?NOIDUNGFILE\s*>([^<]+)<", re.IGNORECASE
 )
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 
@@ -40,6 +40,7 @@ def _count(data: bytes | mmap.mmap) -> int:
 def count_payload(text: bytes | str | None) -> int:
     """Order records in a payload as it stands in the file: base64, or XML written as text."""
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text or b""
+    data = data.replace(b"&lt;", b"<").replace(b"&gt;", b">")
     if b"<" not in data:
         try:
             data = base64.b64decode(data)

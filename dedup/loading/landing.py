@@ -89,18 +89,19 @@ class Landing:
         missing: dict[str, str] | None = None,
         row_number: str | None = None,
         encounter_no: str = "NULL",
+        in_order: bool = False,
     ) -> int:
         """Stage the rows of the relation ``source`` as text; returns how many there were.
 
         ``columns`` maps a canonical column to an expression over the source; absent ones are NULL. Rows are
         numbered by the expression ``row_number`` or, when there is none, from 1 in the order they come; a delivery
-        may hand over unnumbered rows only once.
+        may hand over unnumbered rows only once. ``in_order`` saves sorting numbered rows that come sorted.
         """
         chosen = ", ".join(f'CAST({columns.get(name, "NULL")} AS VARCHAR) AS "{name}"' for name in CANONICAL)
         wrong = next((f"'{name}:{missing[name]}'" for name in CANONICAL if missing and name in missing), "NULL")
         made = self.con.execute(
             f"INSERT INTO landed_text SELECT {self.delivery_no}, {row_number or 'NULL'} AS row_number, {encounter_no}, "
-            f"{wrong}, {chosen} FROM {source}{' ORDER BY row_number' if row_number else ''}",
+            f"{wrong}, {chosen} FROM {source}{' ORDER BY row_number' if row_number and not in_order else ''}",
             list(parameters),
         ).fetchone()
         rows = int(made[0]) if made else 0

@@ -1,0 +1,147 @@
+"""Landing and typing against floors measured in the same run, in CPU-seconds of this process.
+
+    python benchmarks/loading/speed.py [--rows N]
+
+CSV: DuckDB's own read of the same file into a table, all text. XML: lxml's bare ``iterparse`` over the same bytes, inline
+payloads. HL7 and FHIR: messages and resources a CPU-second. Files are made of the samples, repeated with other keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lxml import etree
+
+from dedup.loading.landing import make_staging, type_rows
+from dedup.loading.receiving import receive
+from dedup.warehouse import memory_warehouse
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples" / "formats"
+
+
+def cpu(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def landed(path: Path) -> tuple[float, int]:
+    """CPU-seconds to land and type a file, and its rows."""
+    with memory_warehouse() as warehouse:
+        make_staging(warehouse.con)
+        rows = 0
+
+        def work() -> None:
+            nonlocal rows
+            arrivals, _, _ = receive(warehouse.con, [path])
+            type_rows(warehouse.con)
+            rows = sum(one.landing.rows_read for one in arrivals)
+
+        return cpu(work), rows
+
+
+def csv_file(path: Path, rows: int) -> Path:
+    lines = (SAMPLES / "canonical.csv").read_text(encoding="utf-8").splitlines()
+    with path.open("w", encoding="utf-8") as out:
+        out.write(lines[0] + "\n")
+        for number in range(rows):
+            out.write(
+                lines[1 + number % 3].replace(",A1,", f",{number},", 1).replace(",P1,", f",P{number // 9},") + "\n"
+            )
+    return path
+
+
+def xml_file(path: Path, rows: int) -> Path:
+    """One inline encounter of 20 services, with as many fields as a real one, again and again."""
+    service = re.search(
+        r"<CHI_TIET_DVKT>.*?</CHI_TIET_DVKT>", _inline((SAMPLES / "insurance.xml").read_text(encoding="utf-8"))
+    )
+    if service is None:
+        raise ValueError("the sample has an inline service")
+    blank = "".join(f"<T_{number}></T_{number}>" for number in range(33))  # the annexes have 47 fields a service
+    one = service[0].replace("</CHI_TIET_DVKT>", blank + "</CHI_TIET_DVKT>")
+    with path.open("w", encoding="utf-8") as out:
+        out.write("<GIAMDINHHS><THONGTINDONVI><MACSKCB>98001</MACSKCB></THONGTINDONVI><THONGTINHOSO>")
+        out.write("<NGAYLAP>20260402</NGAYLAP><DANHSACHHOSO>")
+        for number in range(rows // 20):
+            stay = f"<TONG_HOP><MA_LK>{number}</MA_LK><MA_BN>{number}</MA_BN><MA_CSKCB>98001</MA_CSKCB></TONG_HOP>"
+            text = "".join(
+                re.sub(r"<STT>\d+", f"<STT>{place}", re.sub(r"<MA_LK>[^<]*", f"<MA_LK>{number}", one, count=1), count=1)
+                for place in range(1, 21)
+            )
+            for kind, payload in (("XML1", stay), ("XML3", f"<X>{text}</X>")):
+                out.write("<HOSO>" if kind == "XML1" else "")
+                out.write(f"<FILEHOSO><LOAIHOSO>{kind}</LOAIHOSO><NOIDUNGFILE>{payload}</NOIDUNGFILE></FILEHOSO>")
+            out.write("</HOSO>")
+        out.write("</DANHSACHHOSO></THONGTINHOSO></GIAMDINHHS>")
+    return path
+
+
+def _inline(text: str) -> str:
+    return text.replace("\n", "")
+
+
+def hl7_file(path: Path, rows: int) -> Path:
+    result = "MSH|" + (SAMPLES / "messages.hl7").read_text(encoding="utf-8").split("MSH|")[-1]
+    path.write_text("".join(result.replace("7001", str(number)) for number in range(rows)), encoding="utf-8")
+    return path
+
+
+def fhir_file(path: Path, rows: int) -> Path:
+    lines = (SAMPLES / "resources.fhir.ndjson").read_text(encoding="utf-8").splitlines()
+    request, observation = json.loads(lines[4]), json.loads(lines[6])
+    with path.open("w", encoding="utf-8") as out:
+        out.write("\n".join(lines[:4]) + "\n")
+        for number in range(rows // 2):
+            request |= {"id": f"r{number}", "identifier": [{"value": str(number)}]}
+            observation |= {"id": f"o{number}", "basedOn": [{"reference": f"ServiceRequest/r{number}"}]}
+            out.write(json.dumps(request) + "\n" + json.dumps(observation) + "\n")
+    return path
+
+
+def csv_floor(path: Path) -> float:
+    with memory_warehouse() as warehouse:
+        sql = "CREATE TEMP TABLE floor AS FROM read_csv(?, all_varchar = true)"
+        return cpu(lambda: warehouse.con.execute(sql, [str(path)]))
+
+
+def xml_floor(path: Path) -> float:
+    def work() -> None:
+        for _, element in etree.iterparse(str(path), huge_tree=True):
+            element.clear()
+
+    return cpu(work)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=400_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        path = csv_file(place / "a.csv", rows)
+        ours, read = landed(path)
+        floor = csv_floor(path)
+        print(
+            f"csv: {read:,} rows, {ours:.2f} CPU-s; all-text read {floor:.2f}; ratio {ours / floor:.2f} (at most 1.6)"
+        )
+        path = xml_file(place / "a.xml", rows // 4)
+        ours, read = landed(path)
+        floor = xml_floor(path)
+        print(
+            f"xml: {read:,} rows, {ours:.2f} CPU-s; bare iterparse {floor:.2f}; speed {floor / ours:.2f} (at least 0.8)"
+        )
+        ours, read = landed(hl7_file(place / "a.hl7", rows // 4))
+        print(f"hl7: {read:,} messages, {read / ours:,.0f} a CPU-second (at least 100,000)")
+        ours, read = landed(fhir_file(place / "a.ndjson", rows // 2))
+        print(f"fhir: {2 * read:,} resources, {2 * read / ours:,.0f} a CPU-second (at least 60,000)")
+
+
+if __name__ == "__main__":
+    main()
