@@ -305,7 +305,8 @@ _MATCHED = (
             "facility_id": "VARCHAR",
             "patient_id": "VARCHAR",
             "person_id": "BIGINT",
-            "match_method": "VARCHAR",  # how the record joined its person: single, national_id, insurance_id, fuzzy, review
+            # how the record joined its person: single, national_id, insurance_id, fuzzy, review
+            "match_method": "VARCHAR",
             "match_probability": "DOUBLE",
             "id_type": "VARCHAR",  # cccd, cmnd, passport, other; blank when there is none
             "id_number": "VARCHAR",

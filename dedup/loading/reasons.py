@@ -9,7 +9,7 @@ REASONS: dict[str, str] = {
     "missing_value": "a column that must be filled is empty",
     "missing_column": "the file has no such column, and it must be there",
     "duplicate_column": "two columns of the file have this name",
-    "bad_timestamp": "not an ISO 8601 time of day between the years 1900 and 2100",
+    "bad_timestamp": "not an ISO 8601 time of day between the years 1940 and 2060",
     "bad_date": "not YYYY-MM-DD, YYYY-MM or YYYY between the years 1900 and 2100",
     "bad_line_no": "not a whole number from 1 on",
     "bad_price": "not a plain amount in đồng with at most one decimal point",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dedup.rules.resolving import SETTING_SLOTS, RuleBook
 
-__all__ = ["AVOIDABLE", "CROSS", "MEETING", "MET", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "keys", "lines",
-           "stride", "units"]  # fmt: skip
+__all__ = ["AVOIDABLE", "CROSS", "MEETING", "MET", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "keys",
+           "lines", "stride", "units"]  # fmt: skip
 
 #: A rank is verdict × 2^60 + (collection time + 2^31) × 2^28 + row: the best prior has the largest one.
 ROW_BITS, TIME_BITS = 28, 32
