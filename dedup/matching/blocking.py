@@ -121,23 +121,27 @@ def _pairs(
     con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int, *, settled: bool
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[int, int]]:
     """Pairs of one rule, packed, and what was over the cap. ``source`` has variant_no, settled, key."""
-    touched = (
-        f"SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)" if last >= 0 else ""
-    )
+    members = source
+    if last >= 0:  # a night: only the blocks that somebody new stands in, looked up once
+        con.execute(f"""
+          CREATE OR REPLACE TEMP TABLE touched_block AS
+          FROM {source} AS old SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)""")
+        members = "touched_block"
     con.execute(f"""
       CREATE OR REPLACE TEMP TABLE block AS
-      SELECT key, count(*) AS members, count(*) FILTER (NOT settled) AS unsettled FROM {source} AS old {touched}
+      SELECT key, count(*) AS members FROM {members} AS member
       GROUP BY key HAVING count(*) > 1 {"" if settled else "AND count(*) FILTER (NOT settled) > 0"}""")
     over = con.execute("SELECT count(*), coalesce(sum(members), 0) FROM block WHERE members > ?", [cap]).fetchone()
     undecided = "" if settled else "AND NOT (x.settled AND y.settled)"
     pairs = con.execute(
         f"""
       WITH fit AS (SELECT key FROM block WHERE members <= ?),
-      member AS (SELECT variant_no, settled, key FROM {source} AS old SEMI JOIN fit USING (key))
+      member AS (SELECT variant_no, settled, key FROM {members} AS known SEMI JOIN fit USING (key))
       SELECT (CAST(x.variant_no AS BIGINT) << 32) | y.variant_no AS pair
       FROM member AS x JOIN member AS y
         ON x.key = y.key AND x.variant_no < y.variant_no AND y.variant_no > {last:d} {undecided}""",
         [cap],
     ).fetchnumpy()["pair"]
     con.execute("DROP TABLE block")
+    con.execute("DROP TABLE IF EXISTS touched_block")
     return np.asarray(pairs, dtype=np.int64), (0, 0) if over is None else (int(over[0]), int(over[1]))

@@ -78,7 +78,7 @@ def _match(
     summary = MatchSummary(
         records=arrivals.records,
         pairs=pairs,
-        persons=state.count(con, "SELECT count(DISTINCT person_id) FROM patient_record"),
+        persons=state.count(con, "SELECT count(*) FROM patient_record WHERE person_id = patient_record_id"),
         review=state.count(con, "SELECT count(*) FROM match_edge WHERE method = 3"),
         merged=changes["persons_merged"],
         split=changes["persons_split"],
