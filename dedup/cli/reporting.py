@@ -29,6 +29,10 @@ def register(app: typer.Typer) -> None:
 
 def report(
     call: Call,
+    which: Annotated[
+        Literal["repeats", "rollout"],
+        typer.Argument(metavar="[WHICH]", help="repeats, or rollout: whom to connect next."),
+    ] = "repeats",
     hospital: Annotated[list[str] | None, typer.Option(help="Only orders of this facility.")] = None,
     province: Annotated[list[str] | None, typer.Option(help="Only facilities of this province.")] = None,
     tier: Annotated[list[str] | None, typer.Option(help="Only facilities of this tier.")] = None,
@@ -43,11 +47,15 @@ def report(
     each_hospital: Annotated[
         Path | None, typer.Option("--each-hospital", metavar="DIR", help="One file for each hospital, in this folder.")
     ] = None,
+    identified: Annotated[
+        bool, typer.Option("--identified", help="Name the patients of the orders; this is written down.")
+    ] = False,
     limit: FailOn = None,
 ) -> None:
-    """What was repeated, where, and what it cost. Filters may be repeated."""
+    """What was repeated, where, and what it cost; or whom to connect next. Filters may be repeated."""
     from dedup import pipeline
-    from dedup.reporting import Filters, figures, render, write_each_hospital, write_report
+    from dedup.reporting import Filters, figures, render, rollout, write_each_hospital, write_report
+    from dedup.warehouse.access import note_access
 
     filters = Filters(
         hospitals=tuple(hospital or ()),
@@ -60,12 +68,19 @@ def report(
     )
     if form == "table" and (out or each_hospital):
         raise UsageError("A table is for the terminal. For files choose --format html, xlsx, csv or json.")
+    if which == "rollout" and (each_hospital or identified):
+        raise UsageError("--each-hospital and --identified are for the report on repeats.")
     with pipeline.reading(call.settings) as warehouse:
+        if identified:
+            note_access(call.settings.warehouse.path, "report", **dataclasses.asdict(filters))
         if each_hospital:
-            files = write_each_hospital(warehouse, filters, form, call.lang, each_hospital)
+            files = write_each_hospital(warehouse, filters, form, call.lang, each_hospital, identified=identified)
             call.say(f"{len(files):,} files in {each_hospital}")
             return
-        found = figures(warehouse, filters)
+        if which == "rollout":
+            found = rollout(warehouse, filters)
+        else:
+            found = figures(warehouse, filters, identified=identified)
     if out:
         write_report(found, form, call.lang, out)
     elif form == "table":
@@ -110,8 +125,11 @@ def export(
     """Write flags, order lines or patients to a file."""
     from dedup import pipeline
     from dedup.research import export as write
+    from dedup.warehouse.access import note_access
 
     with pipeline.reading(call.settings) as warehouse:
+        if identified:
+            note_access(call.settings.warehouse.path, "export", what=what)
         rows = write(warehouse, what, out, identified=identified)
     if call.json:
         call.put_json({"file": str(out), "rows": rows})

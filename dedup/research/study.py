@@ -25,8 +25,8 @@ class Study:
     frames remain personal data and want the same care as their source.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, warehouse: Warehouse, name: str) -> None:
+        self._warehouse, self._name = warehouse, name
 
     def flags(self) -> duckdb.DuckDBPyRelation:
         """The judged order lines that repeat something: one row per line and scope, evidence included."""
@@ -58,9 +58,9 @@ class Study:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Study({self._warehouse!r})"
+        return f"Study({self._name!r})"
 
 
 def open_study(path: str | os.PathLike[str]) -> Study:
     """Open the warehouse at ``path`` for study. Raises WarehouseError when there is none."""
-    return Study(open_finished(Path(path)))
+    return Study(open_finished(Path(path)), Path(path).name)

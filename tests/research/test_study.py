@@ -11,6 +11,7 @@ import pytest
 
 import dedup
 from dedup.errors import WarehouseError
+from dedup.warehouse import open_warehouse
 from tests.research.conftest import ORDERS
 
 
@@ -36,7 +37,16 @@ def test_read_only(database: Path) -> None:
 
 def test_repr_shows_no_data(database: Path) -> None:
     with dedup.open(database) as study:
-        assert repr(study) == "Study(Warehouse('w.duckdb'))"
+        assert repr(study) == "Study('w.duckdb')"
+
+
+def test_reads_the_last_finished_night(database: Path) -> None:
+    with open_warehouse(database) as night:
+        night.publish(1)
+    with open_warehouse(database) as running:
+        running.con.execute("DELETE FROM flag")
+        with dedup.open(database) as study:
+            assert study.flags().aggregate("count(*)").fetchone() == (2 * len(ORDERS),)
 
 
 def test_missing(tmp_path: Path) -> None:
