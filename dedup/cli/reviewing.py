@@ -36,8 +36,11 @@ def export(
     """Write the pairs that wait for a decision, with the evidence in words."""
     from dedup import pipeline
     from dedup.matching import review_export
+    from dedup.warehouse.access import note_access
 
     with pipeline.reading(call.settings) as warehouse:
+        if identified:
+            note_access(call.settings.warehouse.path, "review export")
         pairs = review_export(warehouse, call.settings, out, identified=identified, limit=limit)
     if call.json:
         call.put_json({"file": str(out), "pairs": pairs})
