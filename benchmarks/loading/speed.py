@@ -2,8 +2,8 @@
 
     python benchmarks/loading/speed.py [--rows N]
 
-CSV: DuckDB's own read of the same file into a table, all text. XML: lxml's bare ``iterparse`` over the same bytes, inline
-payloads. HL7 and FHIR: messages and resources a CPU-second. Files are made of the samples, repeated with other keys.
+CSV: DuckDB's own read of the same file into a table, all text. XML: lxml's bare ``iterparse`` over the same bytes,
+inline payloads. HL7 and FHIR: messages and resources a CPU-second. Files are made of the samples, with other keys.
 """
 
 from __future__ import annotations

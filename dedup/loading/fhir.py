@@ -44,10 +44,15 @@ def land(landing: Landing, path: Path) -> None:
         landing.fail("too_long")
         return
     try:
+        landing.con.execute(
+            "CREATE OR REPLACE TEMP TABLE fhir_raw AS "
+            f"SELECT *, body ->> '$.resourceType' AS resource_type FROM {source}",
+            [str(path)],
+        )
         for kind in TABLES:
             if types[kind]:
-                landing.con.execute(extraction(kind, source, landing.delivery_no, landing.scope), [str(path)])
-        if _broken(landing, source, path):
+                landing.con.execute(extraction(kind, "fhir_raw", landing.delivery_no, landing.scope))
+        if _broken(landing.con):
             landing.fail("unreadable_file")
     except duckdb.Error:
         for name in TABLES.values():
@@ -63,7 +68,7 @@ def _types(path: Path) -> Counter[str]:
 
 def _lines() -> str:
     return (
-        f"(SELECT json AS body, NULL AS url FROM read_ndjson_objects(?, ignore_errors = true, "
+        f"(SELECT json AS body, CAST(NULL AS VARCHAR) AS url FROM read_ndjson_objects(?, ignore_errors = true, "
         f"compression = 'uncompressed', maximum_object_size = {_MAX_LINE}))"
     )
 
@@ -91,8 +96,9 @@ def _is_lines(path: Path) -> bool:
         return False
 
 
-def _broken(landing: Landing, source: str, path: Path) -> bool:
-    row = landing.con.execute(f"SELECT count(*) FROM {source} WHERE body IS NULL", [str(path)]).fetchone()
+def _broken(con: duckdb.DuckDBPyConnection) -> bool:
+    row = con.execute("SELECT count(*) FROM fhir_raw WHERE body IS NULL").fetchone()
+    con.execute("DROP TABLE fhir_raw")
     return bool(row and row[0])
 
 

@@ -97,7 +97,7 @@ _FIELDS: dict[str, dict[str, str]] = {
 
 
 def extraction(kind: str, source: str | None, delivery_no: int, scope: str) -> str:
-    """Fill the table of ``kind`` from ``source`` (body, url); without a source, an empty table's SELECT."""
+    """Fill the table of ``kind`` from ``source`` (body, url, resource_type); without one, an empty table's SELECT."""
     fields = ", ".join(f"{_field(name, path)} AS {name}" for name, path in _FIELDS[kind].items())
     shape = (
         f"SELECT CAST({delivery_no} AS INTEGER) AS delivery_no, '{scope}' AS scope, "
@@ -106,7 +106,7 @@ def extraction(kind: str, source: str | None, delivery_no: int, scope: str) -> s
     )
     if source is None:
         return shape + "(SELECT CAST(NULL AS JSON) AS body, CAST(NULL AS VARCHAR) AS url) WHERE false"
-    return f"INSERT INTO {TABLES[kind]} {shape} {source} WHERE body ->> '$.resourceType' = '{kind}'"
+    return f"INSERT INTO {TABLES[kind]} {shape} {source} WHERE resource_type = '{kind}'"
 
 
 def _field(name: str, path: str) -> str:

@@ -121,8 +121,8 @@ def _free(element: Element) -> None:
 
 def _record(element: Element, facility_id: str, filed_on: datetime.date | None) -> _Record:
     record = _Record(facility_id, filed_on)
-    for part in element.iter("{*}*"):
-        if _name(part) != "FILEHOSO":
+    for part in element:
+        if not isinstance(part.tag, str) or _name(part) != "FILEHOSO":
             continue
         fields = {_name(child): child for child in part if isinstance(child.tag, str)}
         kind = (fields["LOAIHOSO"].text or "").strip().upper() if "LOAIHOSO" in fields else ""
