@@ -45,11 +45,7 @@ def build(db: Path, lines: int) -> dict[str, float]:
         con.register("people", people.drop("true_person").to_arrow())
         con.execute("""
 CREATE TEMP TABLE person AS
-SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no,
-       CAST(md5_number_lower(concat(facility_id, chr(31), patient_id)) >> 1 AS BIGINT) AS patient_record_id,
-       * EXCLUDE (patient_record_id) FROM (SELECT NULL AS patient_record_id, * FROM people)
-""" if "patient_record_id" not in people.columns else """
-CREATE TEMP TABLE person AS SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no, * FROM people""")
+SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no, * FROM people""")
         con.execute(f"""
 BEGIN;
 INSERT INTO code SELECT row_number() OVER (ORDER BY f.facility_id, c.code), 'vn-service', c.code, f.facility_id
@@ -68,7 +64,8 @@ WITH drawn AS (
 )
 SELECT d.line_id, p.facility_id, concat('H', d.line_id // 4, '-', p.no) AS order_id,
        CAST(d.line_id % 4 + 1 AS INTEGER) AS line_no,
-       CAST(md5_number_lower(concat(p.facility_id, chr(31), order_id)) >> 1 AS BIGINT) AS order_key, p.patient_record_id, p.patient_record_id AS identity_id,
+       CAST(md5_number_lower(concat(p.facility_id, chr(31), order_id)) >> 1 AS BIGINT) AS order_key,
+       p.patient_record_id, p.patient_record_id AS identity_id,
        c.code_id, p.facility_id AS performing_facility_id,
        TIMESTAMP '2025-02-01' + to_minutes(CAST(d.minute AS BIGINT)) AS ordered_at,
        ordered_at + INTERVAL 10 MINUTE AS collected_at, ordered_at + INTERVAL 90 MINUTE AS resulted_at,
@@ -76,6 +73,9 @@ SELECT d.line_id, p.facility_id, concat('H', d.line_id // 4, '-', p.no) AS order
 FROM drawn AS d JOIN person AS p ON p.no = d.no
 JOIN code AS c ON c.facility_id = p.facility_id AND c.test_code = {list(CODES)}[d.test + 1]
 ORDER BY d.line_id;
+UPDATE patient_identity SET first_ordered_at = f.at
+FROM (SELECT patient_record_id, min(ordered_at) AS at FROM line GROUP BY ALL) AS f
+WHERE f.patient_record_id = patient_identity.patient_record_id;
 COMMIT""")
         con.unregister("people")
     return {"match": timed(lambda: pipeline.match(settings(db))), "flag": timed(lambda: pipeline.flag(settings(db)))}
@@ -96,7 +96,8 @@ CREATE TEMP TABLE night AS
 SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
        CASE WHEN v.visit % 5 = 0 THEN concat('new', v.visit) ELSE patient_id END AS patient_id,
        CASE WHEN v.visit % 5 <> 0 THEN national_id END AS national_id,
-       CASE WHEN v.visit % 5 = 0 THEN concat(full_name, ' ', substr('abcdefgh', v.visit % 8 + 1, 1)) ELSE full_name END AS full_name,
+       CASE WHEN v.visit % 5 = 0 THEN concat(full_name, ' ', substr('abcdefgh', v.visit % 8 + 1, 1))
+            ELSE full_name END AS full_name,
        birth_date, sex, {list(CODES)}[1 + (v.visit + l * 3) % 12] AS test_code,
        strftime(TIMESTAMP '2026-03-08' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M') AS ordered_at,
        strftime(TIMESTAMP '2026-03-08 00:40' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M')
@@ -105,7 +106,8 @@ SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
 FROM visit AS v, range(1, 6) AS r(l)""")
         for (facility,) in con.execute("SELECT DISTINCT facility_id FROM night ORDER BY 1").fetchall():
             con.execute(
-                f"COPY (FROM night WHERE facility_id = '{facility}' ORDER BY ALL) TO '{folder}/{facility}.csv' (HEADER)"
+                f"COPY (FROM night WHERE facility_id = '{facility}' ORDER BY ALL) "
+                f"TO '{folder}/{facility}.csv' (HEADER)"
             )
 
 
@@ -138,7 +140,7 @@ def one_history(place: Path, lines: int, night_lines: int) -> dict[str, float]:
     rebuild = timed(lambda: pipeline.flag(settings(db), everything=True)) + build_seconds["match"]
     read = told["counts"]["load"]["rows_read"]
     print(f"history {lines:>11,}: night of {read:,} lines in {seconds:6.2f} s {told['seconds']}"
-          f"  CPU {told['cpu']:.1f} s  peak {told['peak_mb']:.0f} MB  flags {told['counts']['flag']}")  # fmt: skip
+          f"  CPU {told['cpu']:.1f} s  peak {told['peak_mb']:.0f} MB  flag {told['counts']['flag']}")  # fmt: skip
     print(f"   rebuilding: match {build_seconds['match']:.1f} s, flag {rebuild - build_seconds['match']:.1f} s;"
           f" the night takes {seconds / rebuild:.1%} of it (at most 5% is asked of 30 million)")  # fmt: skip
     return {"seconds": seconds}
