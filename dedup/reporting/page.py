@@ -82,6 +82,7 @@ def render_html(figures: Figures, lang: str) -> str:
         title=title(figures, words),
         head=head(figures, words),
         cards=_cards(figures, words),
+        two_scopes=len(figures.scopes) > 1,
         parts=[_part(table, figures, words) for table in figures.tables.values()],
         glossary=[(words(term), words(meaning)) for term, meaning in GLOSSARY],
     )
@@ -218,6 +219,8 @@ def _left_out(rows: int, orders: bool, words: Words) -> str:
 
 def _keys(figures: Figures) -> frozenset[str]:
     """The columns of the orders by which a row elsewhere finds them."""
+    if "orders" not in figures.tables:
+        return frozenset()
     names = {"scope", "verdict", "reason", "test_id", "department", "ordered_by", "prior_facility_id", "rule_id"}
     return frozenset(names | ({"facility_id"} if figures.facility_id is None else set()))
 

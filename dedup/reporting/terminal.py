@@ -44,7 +44,8 @@ def render_table(figures: Figures, lang: str, console: Console) -> None:
         console.print(Text(line))
     console.print()
     console.print(_verdicts(figures, words))
-    console.print(Text(words("A line may be a repeat in both scopes, so the two are never added up."), style="dim"))
+    if len(figures.scopes) > 1:
+        console.print(Text(words("A line may be a repeat in both scopes, so the two are never added up."), style="dim"))
     for name, (rows, columns) in _SHOWN.items():
         table = figures.tables.get(name)
         if table is not None and table.rows:

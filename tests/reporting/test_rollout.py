@@ -118,6 +118,7 @@ def test_every_format(warehouse: Warehouse) -> None:
     for form in FORMATS:
         assert render(report, form, "vi")
         assert render(report, form, "en")
+    assert b'href="#orders"' not in render(report, "html", "en")  # it has none
 
 
 def test_nothing_is_left_behind(warehouse: Warehouse) -> None:
