@@ -156,6 +156,7 @@ def learn_from_ids(
 
 
 def known_pairs(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Sample:
+    """Vectors of the pairs the warehouse's own ids teach: one person when the ids are equal, two when they conflict."""
     from dedup.matching.edges import Scorer
     from dedup.matching.variants import read_variants
 
