@@ -2,8 +2,9 @@
 
     .venv/bin/python -m benchmarks.judging [--lines 10000000]
 
-The yardstick is a hand-written query: the best prior of each line elsewhere and here, one validity per test, a result
-that was there before the order, no evidence, no exemption, no recognition, no panel by its components, no chain. Both
+The yardstick is a hand-written query: the best prior of each line elsewhere or here, one validity per test and setting
+that already stands beside the line, a result that was there before the order; no rules looked up, no verdicts, no
+exemption, no recognition, no panel by its components, no chain, no ties. Both
 read the same person-bucketed Parquet and write Parquet. Prints CPU-seconds per million lines, the ratio, and the peak
 memory of judging (in a process of its own).
 """
@@ -24,8 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dedup.rules.judging import judge_bucket, open_judge
-from dedup.rules.recognition import Laboratories
 from dedup.rules.reading import read_catalogue
+from dedup.rules.recognition import Laboratories
 from dedup.rules.resolving import RuleBook, resolve
 
 PROFILE = "moh-draft-2026-08"
@@ -34,29 +35,37 @@ FACILITIES = 1500
 DAYS = 120
 MINUTE = 60
 
-#: One validity per test and setting, best prior elsewhere or here; ``covers`` says whose result covers which test.
+#: One validity per test and setting (``valid``, seconds, beside each line), the best prior elsewhere or here, a result
+#: that was there before the order; ``d_cover`` says whose result covers which test.
 BARE = """
 WITH q AS (
-  SELECT o.id, o.person * 1048576 + x.q_test * 64 + o.specimen AS p, o.facility, o.ordered AS t,
-         o.ordered - v.valid AS lo
-  FROM lines AS o JOIN d_cover AS x ON x.o_test = o.test JOIN one_rule AS v ON v.slot = o.test * 8 + o.setting
+  SELECT o.id, o.person * 1048576 + x.q_test * 64 + o.specimen AS p, o.facility AS f, o.ordered AS t,
+         o.ordered - o.valid AS lo
+  FROM lines AS o JOIN d_cover AS x ON x.o_test = o.test WHERE o.valid > 0
 ), r AS (
-  SELECT id, person * 1048576 + test * 64 + specimen AS p, facility, available, collected,
-         CAST(collected AS BIGINT) * 134217728 + id % 134217728 AS v
+  SELECT id, person * 1048576 + test * 64 + specimen AS p, facility AS f, available, CAST(collected AS BIGINT) AS c
   FROM lines WHERE available IS NOT NULL
 ), g AS (
   SELECT q.id,
-    max(CASE WHEN r.facility <> q.facility THEN r.v END) AS other_v,
-    max(CASE WHEN r.facility = q.facility THEN r.v END) AS same_v
-  FROM q JOIN r ON r.p = q.p AND r.available <= q.t AND r.collected < q.t AND r.collected >= q.lo
+    max(CASE WHEN r.f <> q.f THEN r.c * 134217728 + r.id END) AS other_v,
+    max(CASE WHEN r.f = q.f THEN r.c * 134217728 + r.id END) AS same_v
+  FROM q JOIN r ON r.p = q.p AND r.available < q.t AND r.c >= q.lo
   GROUP BY q.id
+), h AS (
+  SELECT id, CASE WHEN other_v IS NULL THEN 'SAME' ELSE 'OTHER' END AS cls, coalesce(other_v, same_v) AS v, same_v
+  FROM g
 )
-SELECT id, other_v IS NOT NULL AS elsewhere, coalesce(other_v, same_v) & 134217727 AS prior FROM g"""
+SELECT h.id, h.cls, h.v % 134217728 AS prior, o.ordered - (h.v // 134217728) AS apart,
+       (h.v // 134217728) + o.valid - o.ordered AS left_over, o.price,
+       CASE WHEN h.cls = 'OTHER' AND h.same_v > h.v THEN h.same_v % 134217728 END AS newer_here
+FROM h JOIN lines AS o ON o.id = h.id"""
 
 
 def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
     """Invented fact lines, one Parquet file for each person bucket: visits at one's own and other hospitals."""
     rng = np.random.default_rng(seed)
+    valid = np.zeros(len(book.tests) * 8, dtype="int64")
+    valid[book.tables["d_rule"]["slot"].to_numpy() // len(book.starts)] = book.tables["d_rule"]["valid"].to_numpy()
     ruled = np.unique(book.tables["d_rule"]["slot"].to_numpy() // (8 * len(book.starts)))
     popular = np.zeros(len(book.tests))
     popular[rng.choice(ruled, 120, replace=False)] = 1 / np.arange(1, 121) ** 0.9
@@ -77,6 +86,7 @@ def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
         collected = ordered + rng.integers(5, 40, n) * MINUTE
         resulted = collected + rng.integers(30, 600, n) * MINUTE
         test = rng.choice(len(book.tests), n, p=popular)
+        setting = rng.choice(6, n, p=[.7, .2, .05, .01, .02, .02])
         copied = again[visit] & (np.arange(n) >= 5) & (rng.random(n) < 0.8)
         test = np.where(copied, np.roll(test, 5), test)
         specimen = np.array(book.test_specimen)[test]
@@ -89,10 +99,11 @@ def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
                 "ordered": ordered.astype("int32"), "collected": collected.astype("int32"),
                 "available": pa.array(resulted.astype("int32"), mask=rng.random(n) < 0.02),
                 "flag": rng.choice(6, n, p=[.3, .5, .15, .01, .01, .03]).astype("int8"),
-                "setting": rng.choice(6, n, p=[.7, .2, .05, .01, .02, .02]).astype("int8"),
+                "setting": setting.astype("int8"),
                 "reason": (rng.random(n) < 0.02).astype("int8"),
                 "age": rng.integers(0, 30000, n).astype("int32"), "encounter": visit.astype("int64"),
                 "order_id": visit.astype(str), "line_no": np.arange(n, dtype="int32") % 20 + 1,
+                "valid": valid[test * 8 + setting], "price": rng.integers(10, 500, n) * 1000,
             }),
             folder / f"bucket-{bucket:03}.parquet",
         )  # fmt: skip
@@ -112,11 +123,6 @@ def judge(folder: Path, book: RuleBook) -> int:
 def bare(folder: Path, book: RuleBook) -> int:
     """All buckets by the bare self-join."""
     con = duckdb.connect()
-    con.register("incoming", book.tables["d_rule"])
-    con.execute(
-        "CREATE TABLE one_rule AS SELECT slot // ? AS slot, max(valid) AS valid FROM incoming GROUP BY ALL",
-        [len(book.starts)],
-    )
     con.register("incoming", book.tables["d_target"])
     con.execute("CREATE TABLE d_cover AS SELECT o_test, q_test FROM incoming WHERE part = 0")
     rows = 0

@@ -97,7 +97,8 @@ ANTI JOIN (FROM direct WHERE rank >= {AVOIDABLE}) AS done ON done.o = pair.o AND
 
 
 def units(book: RuleBook, pairs: str, *, part: int) -> str:
-    """What each pair says about the test ordered (part 0) or about components of it (part 1): a verdict, as a rank.
+    """What each pair says about the test ordered (part 0) or about components of it (part 1): a verdict, as a rank, and
+    ``open``, the verdict were every laboratory recognised.
 
     The comparison with ``valid`` is written so that DuckDB cannot make a join of it: with few rules it would join every
     pair to every rule first. That of ``limited`` is written so that it can: as a condition it would be a nested loop.
@@ -113,12 +114,13 @@ WITH covered AS (
 ), weighed AS (
   SELECT o, q, elsewhere, target, c.collected,
     CASE WHEN NOT resulted THEN 0
-         WHEN elsewhere AND laboratory <> c.facility AND (SELECT by_level FROM d_policy) AND NOT coalesce(
-                theirs.iso AND (NOT theirs.limited OR a.test IS NOT NULL)
-                OR (theirs.level >= 1 AND theirs.level >= coalesce(mine.level, 0)), false) THEN 1
          WHEN reason > 0 OR e.justified >= 0 THEN 2
          WHEN e.review >= 0 OR o_specimen = 0 OR specimen = 0 THEN 3
-         ELSE 4 END AS verdict
+         ELSE 4 END AS open,
+    CASE WHEN open > 0 AND elsewhere AND laboratory <> c.facility AND (SELECT by_level FROM d_policy) AND NOT coalesce(
+                theirs.iso AND (NOT theirs.limited OR a.test IS NOT NULL)
+                OR (theirs.level >= 1 AND theirs.level >= coalesce(mine.level, 0)), false) THEN 1
+         ELSE open END AS verdict
   FROM covered AS c
   LEFT JOIN d_exempt AS e ON e.cell = {cell(book, "target_slot", "flag", "together", "age")}
   LEFT JOIN d_laboratory AS mine ON mine.facility = c.facility
@@ -129,7 +131,7 @@ WITH covered AS (
    AND a.first_day = theirs.first_day AND a.test = c.q_test
   WHERE o_specimen = specimen OR o_specimen = 0 OR specimen = 0
 )
-SELECT o, q, elsewhere, CAST(target AS INTEGER) AS target,
+SELECT o, q, elsewhere, CAST(target AS INTEGER) AS target, CAST(open AS TINYINT) AS open,
        verdict * {1 << (ROW_BITS + TIME_BITS)} + (collected + {TIME_ZERO}) * {1 << ROW_BITS} + q AS rank
 FROM weighed"""
 

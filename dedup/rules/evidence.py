@@ -5,7 +5,7 @@ from __future__ import annotations
 from dedup.rules.covering import ROW_BITS, TIME_BITS, cell, stride
 from dedup.rules.resolving import RuleBook
 
-__all__ = ["ANSWER", "BARRED", "BEST", "ROUGH", "STRONGER", "TIE", "WHOLE", "expiry", "judged", "places"]
+__all__ = ["ANSWER", "BEST", "ROUGH", "STRONGER", "TIE", "WHOLE", "expiry", "judged", "places"]
 
 _ROW = 1 << ROW_BITS
 _VERDICT = 1 << (ROW_BITS + TIME_BITS)
@@ -15,7 +15,7 @@ _VERDICT = 1 << (ROW_BITS + TIME_BITS)
 ROUGH = f"""
 SELECT o, elsewhere, target, max(rank) AS rank,
        {_ROW - 1} - max(rank - rank % {_ROW} + {_ROW - 1} - rank % {_ROW}) % {_ROW} AS other,
-       bool_or(rank // {_VERDICT} = 1) AS barred
+       max(open) AS open
 FROM unit GROUP BY o, elsewhere, target"""
 
 
@@ -36,7 +36,7 @@ FROM (SELECT DISTINCT row FROM ({rows})) AS n JOIN b ON b.rowid = n.row"""
 
 #: The best prior q of each order, scope and target, ties settled.
 BEST = f"""
-SELECT r.o, r.elsewhere, r.target, r.rank, r.barred, coalesce(t.q, r.rank % {_ROW}) AS q
+SELECT r.o, r.elsewhere, r.target, r.rank, r.open, coalesce(t.q, r.rank % {_ROW}) AS q
 FROM rough AS r LEFT JOIN (
   SELECT o, elsewhere, target, arg_min(tie.q, place.place) AS q FROM tie JOIN place ON place.row = tie.q GROUP BY ALL
 ) AS t ON t.o = r.o AND t.elsewhere = r.elsewhere AND t.target = r.target"""
@@ -45,7 +45,7 @@ FROM rough AS r LEFT JOIN (
 def expiry(book: RuleBook) -> str:
     """When each covered component of a panel expires, and whether another prior's does at the same time."""
     return f"""
-SELECT part.o, elsewhere, target, q, rank // {_VERDICT} AS verdict, b.test,
+SELECT part.o, elsewhere, target, q, rank // {_VERDICT} AS verdict, open, b.test,
        rank // {_ROW} % {1 << TIME_BITS} + r.valid AS expires,
        min(q) OVER same <> max(q) OVER same AS contested
 FROM part JOIN b ON b.rowid = part.o
@@ -59,7 +59,8 @@ WITH ordered AS (
   SELECT e.*, row_number() OVER (PARTITION BY o, elsewhere ORDER BY expires, coalesce(place, 0), target) AS turn
   FROM expiry AS e LEFT JOIN place ON place.row = e.q
 )
-SELECT o, elsewhere, count(*) < any_value(d_panel.required) AS partial, min(verdict) AS weakest,
+SELECT o, elsewhere, count(*) < any_value(d_panel.required) AS partial,
+       min(verdict) AS weakest, min(open) AS weakest_open,
        arg_min(target, turn) AS target, arg_min(q, turn) AS q,
        arg_min(target, verdict * 1000000 + turn) AS why_target, arg_min(q, verdict * 1000000 + turn) AS why_q
 FROM ordered JOIN d_panel ON d_panel.test = ordered.test GROUP BY o, elsewhere"""
@@ -69,14 +70,15 @@ FROM ordered JOIN d_panel ON d_panel.test = ordered.test GROUP BY o, elsewhere""
 STRONGER = f"""
 WITH by_parts AS (
   SELECT o, elsewhere, partial AND weakest = 4 AS cut, CASE WHEN cut THEN 3 ELSE weakest END AS verdict,
+         CASE WHEN partial AND weakest_open = 4 THEN 3 ELSE weakest_open END AS open,
          CASE WHEN partial THEN 3 ELSE 2 END AS coverage, target, q, why_target, why_q
   FROM whole
 ), by_self AS (
-  SELECT o, elsewhere, rank // {_VERDICT} AS verdict, target, q FROM direct
+  SELECT o, elsewhere, rank // {_VERDICT} AS verdict, open, target, q FROM direct
 )
 SELECT o, elsewhere, coalesce(d.verdict >= c.verdict, c.verdict IS NULL) AS by_self,
        CASE WHEN by_self THEN d.verdict ELSE c.verdict END AS verdict,
-       NOT by_self AND c.cut AS cut,
+       greatest(coalesce(d.open, 0), coalesce(c.open, 0)) AS open, NOT by_self AND c.cut AS cut,
        CASE WHEN by_self THEN NULL ELSE c.coverage END AS coverage,
        CASE WHEN by_self THEN d.target ELSE c.target END AS target, CASE WHEN by_self THEN d.q ELSE c.q END AS q,
        CASE WHEN by_self THEN d.target ELSE c.why_target END AS why_target,
@@ -90,7 +92,8 @@ def judged(book: RuleBook) -> str:
     why_slot = f"(b.slot + (s.why_target - b.test) * {stride(book)})"
     return f"""
 WITH named AS (
-  SELECT s.o, b.id, s.elsewhere, s.verdict, s.cut, b.reason > 0 AS reasoned, e.justified, e.review, r.rule, r.valid,
+  SELECT s.o, b.id, s.elsewhere, s.verdict, s.open, s.cut, b.reason > 0 AS reasoned, e.justified, e.review,
+         r.rule, r.valid,
          coalesce(s.coverage, CASE WHEN p.test = b.test THEN 0 ELSE 1 END) AS coverage,
          s.q, p.id AS prior, p.collected
   FROM stronger AS s
@@ -106,19 +109,12 @@ SELECT o, id, elsewhere, CAST(verdict AS TINYINT) AS verdict,
                  WHEN review >= 0 THEN 3 ELSE 4 END AS TINYINT) AS reason,
        CAST(CASE WHEN verdict = 2 AND NOT reasoned THEN justified WHEN verdict = 3 AND NOT cut THEN coalesce(review, -1)
                  ELSE -1 END AS INTEGER) AS exemption,
-       CAST(rule AS INTEGER) AS rule, CAST(coverage AS TINYINT) AS coverage, q, prior, collected, valid
+       CAST(rule AS INTEGER) AS rule, CAST(coverage AS TINYINT) AS coverage, q, prior, collected, valid,
+       CAST(open AS TINYINT) AS if_recognised
 FROM named"""
 
 
 #: The verdicts with their chains.
 ANSWER = """
-SELECT judged.*, judged.verdict = 4 AND lost.o IS NULL AS chain_avoidable,
-       coalesce(again.verdict, judged.verdict) AS if_recognised
-FROM judged
-LEFT JOIN unchained AS lost ON lost.o = judged.o AND lost.elsewhere = judged.elsewhere
-LEFT JOIN rejudged AS again ON again.o = judged.o AND again.elsewhere = judged.elsewhere"""
-
-#: Orders whose verdict might be another were every laboratory recognised.
-BARRED = f"""
-SELECT o, elsewhere FROM direct WHERE barred AND rank < {4 * _VERDICT}
-UNION SELECT o, elsewhere FROM part WHERE barred"""
+SELECT judged.*, judged.verdict = 4 AND lost.o IS NULL AS chain_avoidable
+FROM judged LEFT JOIN unchained AS lost ON lost.o = judged.o AND lost.elsewhere = judged.elsewhere"""

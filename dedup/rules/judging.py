@@ -12,7 +12,6 @@ The steps, each one named table, in the order in which they run:
     stronger      the stronger of the two for each order and scope
     judged        the same with its reason, rule and evidence
     unchained     avoidable orders that are not when the avoided ones are left out
-    rejudged      the verdicts that would be others were every laboratory recognised
 
 A *target* is what has to be covered: the test ordered or, for a panel judged by components, one of those.
 """
@@ -81,8 +80,8 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     """Judge the lines of ``source`` (a table or view with FACT_COLUMNS); every person in it must be whole.
 
     Returns the name of a table with one row for each order line and scope that has a covering prior:
-    ``o, id, elsewhere, verdict, reason, exemption, rule, coverage, q, prior, collected, valid, chain_avoidable,
-    if_recognised``. It stands until the next call. Verdict, reason and coverage index the tuples above; rule and
+    ``o, id, elsewhere, verdict, reason, exemption, rule, coverage, q, prior, collected, valid, if_recognised,
+    chain_avoidable``. It stands until the next call. Verdict, reason and coverage index the tuples above; rule and
     exemption the rows of the rule book (-1: none); o and q are row numbers in the bucket, id and prior the lines';
     times in seconds. ``if_recognised`` is the verdict were every laboratory recognised.
     """
@@ -92,15 +91,14 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     make(con, "met", covering.MET)
     make(con, "b", covering.lines(book, source))
     make(con, "pair", covering.PAIR)
-    _decide(con, book, "stronger")
+    _decide(con, book)
     make(con, "judged", evidence.judged(book))
     add_chains(con, book)
-    _decide_again(con, book)
     make(con, "answer", evidence.ANSWER)
     return "answer"
 
 
-def _decide(con: duckdb.DuckDBPyConnection, book: RuleBook, name: str) -> None:
+def _decide(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
     """From pairs to one verdict for each order and scope."""
     for best, pairs in (("direct", "pair"), ("part", covering.UNDECIDED)):
         make(con, "unit", covering.units(book, pairs, part=int(best == "part")))
@@ -111,14 +109,4 @@ def _decide(con: duckdb.DuckDBPyConnection, book: RuleBook, name: str) -> None:
     make(con, "expiry", evidence.expiry(book))
     make(con, "place", evidence.places("SELECT q AS row FROM expiry WHERE contested"))
     make(con, "whole", evidence.WHOLE)
-    make(con, name, evidence.STRONGER)
-
-
-def _decide_again(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
-    """Decide once more, as if every laboratory were recognised, where that may make a difference."""
-    make(con, "barred", evidence.BARRED)
-    make(con, "pair", "SELECT pair.* FROM pair SEMI JOIN barred AS x ON x.o = pair.o AND x.elsewhere = pair.elsewhere")
-    by_level = con.execute("FROM d_policy").fetchall()[0][0]
-    con.execute("UPDATE d_policy SET by_level = false")
-    _decide(con, book, "rejudged")
-    con.execute("UPDATE d_policy SET by_level = ?", [by_level])
+    make(con, "stronger", evidence.STRONGER)
