@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dedup.rules import covering
 from dedup.rules.judging import judge_bucket, open_judge
 from dedup.rules.reading import read_catalogue
 from dedup.rules.recognition import Laboratories
@@ -62,7 +63,7 @@ FROM h JOIN lines AS o ON o.id = h.id"""
 
 
 def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
-    """Invented fact lines, one Parquet file for each person bucket: visits at one's own and other hospitals."""
+    """Invented lines, one Parquet file for each person bucket: visits at one's own and other hospitals."""
     rng = np.random.default_rng(seed)
     valid = np.zeros(len(book.tests) * 8, dtype="int64")
     valid[book.tables["d_rule"]["slot"].to_numpy() // len(book.starts)] = book.tables["d_rule"]["valid"].to_numpy()
@@ -105,8 +106,19 @@ def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
                 "order_id": visit.astype(str), "line_no": np.arange(n, dtype="int32") % 20 + 1,
                 "valid": valid[test * 8 + setting], "price": rng.integers(10, 500, n) * 1000,
             }),
-            folder / f"bucket-{bucket:03}.parquet",
+            folder / f"lines-{bucket:03}.parquet",
         )  # fmt: skip
+
+
+def place(folder: Path, book: RuleBook, into: Path) -> None:
+    """The person buckets as judging reads them: each line with its place in the rule book beside it."""
+    con = duckdb.connect()
+    con.register("incoming", book.tables["d_reach"])
+    con.execute("CREATE TABLE d_reach AS FROM incoming")
+    for file in sorted(folder.glob("lines-*.parquet")):
+        bucket = into / file.name.replace("lines", "bucket")
+        lines = covering.placed(book, f"SELECT * EXCLUDE (valid, price) FROM read_parquet('{file}')")
+        con.execute(f"COPY ({lines}) TO '{bucket}' (FORMAT parquet)")
 
 
 def judge(folder: Path, book: RuleBook) -> int:
@@ -126,7 +138,7 @@ def bare(folder: Path, book: RuleBook) -> int:
     con.register("incoming", book.tables["d_target"])
     con.execute("CREATE TABLE d_cover AS SELECT o_test, q_test FROM incoming WHERE part = 0")
     rows = 0
-    for file in sorted(folder.glob("bucket-*.parquet")):
+    for file in sorted(folder.glob("lines-*.parquet")):
         con.execute(f"CREATE OR REPLACE TEMP VIEW lines AS FROM read_parquet('{file}')")
         con.execute(f"COPY ({BARE}) TO '{folder}/out.parquet' (FORMAT parquet)")
         rows += pq.read_metadata(folder / "out.parquet").num_rows
@@ -183,7 +195,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        world(folder, resolve(read_catalogue(), PROFILE), args.lines)
+        book = resolve(read_catalogue(), PROFILE)
+        world(folder, book, args.lines)
+        place(folder, book, folder)
         ratios = []
         for _ in range(args.rounds):
             yardstick, ours = measured("bare", folder), measured("judge", folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dedup.rules.resolving import SETTING_SLOTS, RuleBook
 
 __all__ = ["AVOIDABLE", "CROSS", "MEETING", "MET", "PAIR", "ROW_BITS", "TIME_BITS", "UNDECIDED", "cell", "keys",
-           "lines", "stride", "units"]  # fmt: skip
+           "lines", "placed", "stride", "units"]  # fmt: skip
 
 #: A rank is verdict × 2^60 + (collection time + 2^31) × 2^28 + row: the best prior has the largest one.
 ROW_BITS, TIME_BITS = 28, 32
@@ -27,15 +27,22 @@ def stride(book: RuleBook) -> int:
     return SETTING_SLOTS * len(book.starts)
 
 
-def keys(book: RuleBook, source: str) -> str:
-    """What it takes to see who met whom: person and test folded into one integer, and the times.
+def placed(book: RuleBook, lines: str) -> str:
+    """Lines with their place in the rule book beside them, instead of their setting: the fact that judging reads.
 
-    That two different persons and tests fall together is next to impossible, and PAIR looks again.
+    ``slot`` is the cell with the line's rule, ``since`` how far back that one looks (NULL: there is none), ``key``
+    person and test folded into one integer. That two different ones fall together is next to impossible, and PAIR
+    looks again. Reads d_reach.
     """
     return f"""
-SELECT s.id, xor(s.person, CAST(s.test AS BIGINT) << 43) AS key, CAST(s.test AS SMALLINT) AS test,
-       s.ordered, s.collected, CAST(greatest(s.ordered - r.reach, {-TIME_ZERO}) AS INTEGER) AS since
-FROM (SELECT *, {_slot(book)} AS slot FROM {source}) AS s LEFT JOIN d_reach AS r ON r.slot = s.slot"""
+SELECT s.* EXCLUDE (setting), xor(s.person, CAST(s.test AS BIGINT) << 43) AS key,
+       CAST(greatest(s.ordered - r.reach, {-TIME_ZERO}) AS INTEGER) AS since
+FROM (SELECT *, {_slot(book)} AS slot FROM ({lines})) AS s LEFT JOIN d_reach AS r ON r.slot = s.slot"""
+
+
+def keys(source: str) -> str:
+    """What it takes to see who met whom."""
+    return f"SELECT id, key, CAST(test AS SMALLINT) AS test, ordered, collected, since FROM {source}"
 
 
 #: Lines under the key of another test that they cover or are covered by. Of the two tests the lines of the rarer one
@@ -76,10 +83,9 @@ MEETING = " UNION ALL ".join(
 MET = "SELECT o AS id FROM meeting UNION SELECT q FROM meeting"
 
 
-def lines(book: RuleBook, source: str) -> str:
+def lines(source: str) -> str:
     """The lines that met another, whole."""
-    return f"""
-SELECT s.*, {_slot(book)} AS slot FROM {source} AS s JOIN met ON met.id = s.id"""
+    return f"SELECT s.* EXCLUDE (key, since) FROM {source} AS s JOIN met ON met.id = s.id"
 
 
 #: Every order with every prior that may cover it, as rows of the bucket, and no specimen booked twice.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
+from dedup.rules.covering import placed
 from dedup.rules.resolving import DAY_ZERO, RuleBook
 from dedup.schema import ORDER_REASONS, SETTINGS
 
@@ -45,8 +46,9 @@ def number_dimensions(con: duckdb.DuckDBPyConnection, book: RuleBook, specimens:
     """
     tests = pa.table({"test_id": list(book.tests), "test": range(len(book.tests)), "specimen": book.test_specimen})
     slugs = pa.table({"text": list(book.specimens[1:]), "specimen": range(1, len(book.specimens))})
-    for name, table in {"tests": tests, "slugs": slugs, "written": specimens}.items():
+    for name, table in {"tests": tests, "slugs": slugs, "written": specimens, "reach": book.tables["d_reach"]}.items():
         con.register(f"incoming_{name}", table)
+    con.execute("CREATE OR REPLACE TEMP TABLE d_reach AS FROM incoming_reach")
     con.execute("CREATE OR REPLACE TEMP TABLE test_number AS FROM incoming_tests")
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE specimen_number AS
@@ -64,7 +66,7 @@ FROM named""")
 CREATE OR REPLACE TEMP TABLE facility_number AS
 SELECT facility_id, CAST(row_number() OVER (ORDER BY facility_id) AS INTEGER) AS facility_no
 FROM (SELECT DISTINCT facility_id FROM chosen UNION SELECT DISTINCT performing_facility_id FROM chosen)""")
-    for name in ("tests", "slugs", "written"):
+    for name in ("tests", "slugs", "written", "reach"):
         con.unregister(f"incoming_{name}")
 
 
@@ -72,14 +74,16 @@ def _plain(column: str) -> str:
     return f"lower(nfc_normalize(trim({column})))"
 
 
-def fact() -> str:
+def fact(book: RuleBook) -> str:
     """SELECT with judging's FACT_COLUMNS over those of the ``chosen`` lines that can be judged or reused.
 
     Cancelled and rejected lines and codes without a test play no part in judging.
     """
     settings = {word: at for at, word in enumerate(SETTINGS)}
     reasons = {word: at for at, word in enumerate(ORDER_REASONS, start=1)}
-    return f"""
+    return placed(
+        book,
+        f"""
 SELECT l.line_id AS id, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
        CAST(coalesce(s.specimen, t.specimen) AS INTEGER) AS specimen,
        CAST(coalesce(s.specimen, 0) AS INTEGER) AS own_specimen,
@@ -102,7 +106,8 @@ JOIN test_number AS t ON t.test_id = c.test_id
 JOIN facility_number AS f ON f.facility_id = l.facility_id
 JOIN facility_number AS lab ON lab.facility_id = l.performing_facility_id
 LEFT JOIN specimen_number AS s ON s.raw = l.specimen
-WHERE l.status NOT IN ('cancelled', 'rejected')"""
+WHERE l.status NOT IN ('cancelled', 'rejected')""",
+    )
 
 
 def _seconds(time: str) -> str:

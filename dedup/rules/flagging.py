@@ -104,7 +104,7 @@ def flags_of(
         judge.execute(f"SET {name} = '{_setting(con, name)}'")
     folder = None if warehouse.path is None else warehouse.path.parent
     try:
-        for bucket in each_bucket(con, fact(), person="person", lines=lines, folder=folder):
+        for bucket in each_bucket(con, fact(book), person="person", lines=lines, folder=folder):
             con.register("answer", judge.execute(f"FROM {judge_bucket(judge, book, bucket)}").to_arrow_table())
             con.execute(f"CREATE OR REPLACE TEMP TABLE flag_words AS {_IN_WORDS}")
             con.unregister("answer")

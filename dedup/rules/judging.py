@@ -43,7 +43,9 @@ FACT_COLUMNS = {
     "collected": "INTEGER",  # collected, else resulted, else ordered
     "available": "INTEGER",  # when a final or corrected result was there; NULL: never
     "flag": "TINYINT",  # 0 none, 1 N, 2 L H A, 3 LL HH AA, 4 POS, 5 NEG
-    "setting": "TINYINT",
+    "slot": "INTEGER",  # which cell of the rule book holds the line's rule
+    "since": "INTEGER",  # how far back that rule looks; NULL: there is none
+    "key": "BIGINT",  # person and test folded into one
     "reason": "TINYINT",  # order reason; 0 none
     "age": "INTEGER",  # days at the order; NULL unknown
     "encounter": "BIGINT",  # the same number: the same stay or visit; NULL unknown
@@ -85,11 +87,11 @@ def judge_bucket(con: duckdb.DuckDBPyConnection, book: RuleBook, source: str) ->
     exemption the rows of the rule book (-1: none); o and q are row numbers in the bucket, id and prior the lines';
     times in seconds. ``if_recognised`` is the verdict were every laboratory recognised.
     """
-    make(con, "line_key", covering.keys(book, source))
+    make(con, "line_key", covering.keys(source))
     make(con, "cross_key", covering.CROSS)
     make(con, "meeting", covering.MEETING)
     make(con, "met", covering.MET)
-    make(con, "b", covering.lines(book, source))
+    make(con, "b", covering.lines(source))
     make(con, "pair", covering.PAIR)
     _decide(con, book)
     make(con, "judged", evidence.judged(book))

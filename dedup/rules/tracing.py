@@ -165,7 +165,7 @@ def _verdicts(
     con.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT CAST(? AS BIGINT) AS person_id", [person])
     choose_lines(con, "wanted")
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
-    lines = con.execute(fact()).to_arrow_table()
+    lines = con.execute(fact(book)).to_arrow_table()
     by_level = recognition_policy(con, settings) == "level"
     judge = open_judge(book, laboratories(con), by_level=by_level)
     with judge:
