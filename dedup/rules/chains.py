@@ -40,8 +40,7 @@ JOIN b AS qb ON qb.rowid = u.q
 LEFT JOIN place AS op ON op.row = u.o
 LEFT JOIN place AS qp ON qp.row = u.q
 LEFT JOIN (FROM judged WHERE verdict = 4) AS k ON k.o = u.q AND k.elsewhere = u.elsewhere
-WHERE u.rank >= {covering.AVOIDABLE}
-ORDER BY 1, 2, 4"""
+WHERE u.rank >= {covering.AVOIDABLE}"""
 
 _WALKED_TOGETHER = """
 SELECT unnest([u.o, u.q]) AS row FROM (FROM open_direct UNION ALL FROM open_part) AS u

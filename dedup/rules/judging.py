@@ -2,16 +2,18 @@
 
 The steps, each one named table, in the order in which they run:
 
+    line_key, cross_key   the few columns it takes to see who met whom, under a line's own test and under others
     meeting       (order, prior) of one person, the one test covering the other, within reach of any rule
-    b             the lines that met another, whole, with the slot of the rule book each one falls into
+    b             the lines that met another (met), whole
     pair          the same two as rows of b, unless they are one specimen booked twice
-    direct_unit   what each prior says about the test ordered: its verdict, packed into a rank
-    direct        the strongest prior of each order and scope
-    part_unit, part   the same for the components of panels that no prior makes avoidable directly
-    whole         the panel judged by its components
+    unit          what each prior says about a target: its verdict, packed into a rank
+    direct        the strongest prior of each order and scope for the test ordered (rough, tie and place on the way)
+    part          the same for the components of panels that no prior makes avoidable directly
+    whole         the panel judged by its components (expiry and place on the way)
     stronger      the stronger of the two for each order and scope
     judged        the same with its reason, rule and evidence
     unchained     avoidable orders that are not when the avoided ones are left out
+    answer        judged, with its chains
 
 A *target* is what has to be covered: the test ordered or, for a panel judged by components, one of those.
 """
