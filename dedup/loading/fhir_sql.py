@@ -91,7 +91,11 @@ _FIELDS: dict[str, dict[str, str]] = {
         "department": "$.location[0].location.display",
         "service": "$.serviceType.text",
     },
-    "Organization": {"identifier": "$.identifier[0].value"},
+    "Organization": {
+        "identifier": "$.identifier[0].value",
+        "kinds": "$.type[*].coding[*].code",
+        "part_of": "$.partOf.reference",
+    },
     "Location": {"organization": "$.managingOrganization.reference", "name": "$.name"},
 }
 
@@ -133,15 +137,14 @@ def _index(kind: str) -> str:
          ORDER BY delivery_no DESC, row_number DESC)"""
 
 
-def _find(kind: str, alias: str, owner: str, reference: str) -> str:
+def _find(table: str, alias: str, owner: str, reference: str) -> str:
     """Two joins: ``{alias}1`` in the same delivery, ``{alias}2`` in the same folder."""
     on = f"scope = {owner}.scope AND {{}}.key = {_key(reference)}"
     near = on.format(f"{alias}1")
     far = on.format(f"{alias}2")
-    table = f"{TABLES[kind]}_at"
     return (
-        f"LEFT JOIN {table} AS {alias}1 ON {alias}1.{near} AND {alias}1.at = {owner}.delivery_no\n"
-        f"LEFT JOIN {table} AS {alias}2 ON {alias}2.{far} AND {alias}2.at IS NULL"
+        f"LEFT JOIN {table}_at AS {alias}1 ON {alias}1.{near} AND {alias}1.at = {owner}.delivery_no\n"
+        f"LEFT JOIN {table}_at AS {alias}2 ON {alias}2.{far} AND {alias}2.at IS NULL"
     )
 
 
@@ -167,6 +170,7 @@ _LINKS = [
                       AND k.observation = {_key("m.member")})""",
 ]
 
+_HEIGHT = 8  # a team in a department in a department …
 _GRAVITY = "['N', 'NEG', 'A', 'L', 'H', 'POS', 'LL', 'HH', 'AA']"  # from mild to grave
 
 _RESULTS = [
@@ -200,6 +204,20 @@ _RESULTS = [
     FROM fhir_specimen, unnest(requests) AS r(request) GROUP BY ALL""",
 ]
 
+# Orders name the ward's or the laboratory's department; the facility is the hospital above it.
+_HOMES = f"""CREATE OR REPLACE TEMP TABLE fhir_home_at AS
+WITH RECURSIVE climb AS (
+    SELECT o.at, o.scope, o.key, coalesce(o.identifier, o.id) AS code, o.part_of, o.kinds, 0 AS height
+    FROM fhir_organization_at AS o
+    UNION ALL
+    SELECT c.at, c.scope, c.key, coalesce(o.identifier, o.id), o.part_of, o.kinds, c.height + 1
+    FROM climb AS c
+    JOIN fhir_organization_at AS o ON o.scope = c.scope AND o.at IS NOT DISTINCT FROM c.at
+                                  AND o.key = {_key("c.part_of")}
+    WHERE c.height < {_HEIGHT} AND list_has_any(c.kinds, ['dept', 'team'])
+)
+SELECT c.at, c.scope, c.key, arg_max(c.code, c.height) AS code FROM climb AS c GROUP BY ALL"""
+
 _PROVIDER = f"""coalesce({_of("encounter", "provider")},
     CASE WHEN contains(q.requester, 'Organization/') THEN q.requester END,
     {_of("place", "organization")}, {_of("patient", "organization")})"""
@@ -223,24 +241,25 @@ WITH located AS (
     LEFT JOIN fhir_result AS r ON r.scope = q.scope AND r.request = q.key
     LEFT JOIN fhir_reported AS p ON p.scope = q.scope AND p.request = q.key
     LEFT JOIN fhir_taken AS t ON t.scope = q.scope AND t.request = q.key
-    {_find("Patient", "patient", "q", "q.subject")}
-    {_find("Encounter", "encounter", "q", "q.encounter")}
-    {_find("Location", "place", "q", "q.location")}
+    {_find("fhir_patient", "patient", "q", "q.subject")}
+    {_find("fhir_encounter", "encounter", "q", "q.encounter")}
+    {_find("fhir_location", "place", "q", "q.location")}
 )
-SELECT l.*, coalesce({_of("org", "identifier")}, nullif(split_part({_key("l.provider")}, '/', 2), '')) AS facility,
-       coalesce({_of("lab", "identifier")}, nullif(split_part({_key("l.performer")}, '/', 2), '')) AS laboratory,
+SELECT l.*, coalesce({_of("org", "code")}, nullif(split_part({_key("l.provider")}, '/', 2), '')) AS facility,
+       coalesce({_of("lab", "code")}, nullif(split_part({_key("l.performer")}, '/', 2), '')) AS laboratory,
        coalesce({_of("tube", "kind")}, {_of("tube", "kind_name")}) AS tube,
        coalesce({_of("tube", "collected")}, {_of("tube", "collected_start")}) AS collected
 FROM located AS l
-{_find("Organization", "org", "l", "l.provider")}
-{_find("Organization", "lab", "l", "l.performer")}
-{_find("Specimen", "tube", "l", "l.taken")}"""
+{_find("fhir_home", "org", "l", "l.provider")}
+{_find("fhir_home", "lab", "l", "l.performer")}
+{_find("fhir_specimen", "tube", "l", "l.taken")}"""
 
 #: Statements that end in the temporary table ``fhir_order``.
 JOINED: tuple[str, ...] = (
     *_LINKS,
     *_RESULTS,
     *(_index(kind) for kind in ("Patient", "Encounter", "Location", "Organization", "Specimen")),
+    _HOMES,
     _ORDER,
 )
 

@@ -87,6 +87,23 @@ def test_two_hospitals_with_the_same_ids_stay_apart(loader: Loader, warehouse: W
     assert found == [("98001", "BN01"), ("98001", "BN01"), ("98002", "BN77"), ("98002", "BN77")]
 
 
+def test_a_department_is_of_its_hospital(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    def department(key: str, above: str) -> Resource:
+        kinds = [{"coding": [{"code": "dept"}]}]
+        part_of = {"reference": f"Organization/{above}"}
+        return {"resourceType": "Organization", "id": key, "type": kinds, "partOf": part_of}
+
+    found = changed("Encounter", serviceProvider={"reference": "Organization/ward"})
+    home = next(one["id"] for one in found if one["resourceType"] == "Organization")
+    next(one for one in found if one["resourceType"] == "Observation")["performer"] = [
+        {"reference": "Organization/bench"}
+    ]
+    circle = [department("bench", "bank"), department("bank", "bench")]
+    loader(ndjson(tmp_path / "a.ndjson", *found, department("ward", "block"), department("block", home), *circle))
+    query = "SELECT facility_id, performing_facility_id IN ('bench', 'bank') FROM line WHERE order_id = '7001'"
+    assert rows(warehouse, query) == [("98001", True)]
+
+
 def changed(kind: str, **values: Any) -> list[Resource]:
     """The sample with the first resource of a kind changed."""
     found = resources()
