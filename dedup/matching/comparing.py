@@ -60,7 +60,9 @@ def compare(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions
     """Levels of every pair (v[a], v[b]); ``rarity`` gives per name part the rarity level of each variant."""
     given, middle, family = _names(v, a, b, rarity["given"])
     same = {
-        "given": np.isin(given, [level("given_name", n) for n in ("equal", "equal_marks_differ", "swapped")]),
+        "given": (given == level("given_name", "equal"))
+        | (given == level("given_name", "equal_marks_differ"))
+        | (given == level("given_name", "swapped")),
         "middle": middle == level("middle_name", "equal"),
         "family": (family == level("family_name", "equal")),
     }
@@ -83,7 +85,10 @@ def compare(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions
 
 def _choose(*cases: tuple[Flags, int], otherwise: int) -> Levels:
     """The level of the first case that holds."""
-    return np.select([case for case, _ in cases], [number for _, number in cases], otherwise).astype(np.uint8)
+    found = np.full(len(cases[0][0]), otherwise, dtype=np.uint8)
+    for case, number in reversed(cases):
+        np.putmask(found, case, number)
+    return found
 
 
 def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[Levels, Levels, Levels]:
@@ -95,7 +100,8 @@ def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[
     swapped &= given[a] != given[b]
     alike, sounding = _alike(v.text["given_name"], a, b, other & ~swapped)
     heard = (rarity[a] < UNHEARD) & (rarity[b] < UNHEARD)
-    marks_differ = _given_marks_differ(v, a, b, ~unknown & (given[a] == given[b]))
+    marked = v.text["marked_given"].codes
+    marks_differ = ~unknown & (given[a] == given[b]) & (marked[a] >= 0) & (marked[b] >= 0) & (marked[a] != marked[b])
     given_level = _choose(
         (unknown, 0), (swapped, 6), ((given[a] < 0) | (given[b] < 0), 0), (marks_differ, 2), (given[a] == given[b], 1),
         ((alike | sounding) & ~heard, 5), (sounding, 3), (alike | cut, 4), otherwise=7,
@@ -168,76 +174,97 @@ def _place(v: Variants, a: Positions, b: Positions) -> Levels:
     )  # fmt: skip
 
 
-def _differing(
-    column: Coded, a: Positions, b: Positions, among: Flags
-) -> tuple[Flags, Positions, list[Any], list[Any]]:
-    """Where both have a value and these differ; the distinct pairs of values there, and which one each row has."""
+def _differing(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Positions, Positions, Positions]:
+    """The rows in which both have a value and these differ, and the codes of the two."""
     ca, cb = column.codes[a], column.codes[b]
-    where = among & (ca >= 0) & (cb >= 0) & (ca != cb)
-    low, high = np.minimum(ca[where], cb[where]), np.maximum(ca[where], cb[where])
-    packed, back = np.unique((low.astype(np.int64) << 32) | high, return_inverse=True)
-    left = column.values.take(packed >> 32).to_pylist()
-    right = column.values.take(packed & 0xFFFFFFFF).to_pylist()
-    return where, back, left, right
+    rows = np.flatnonzero(among & (ca >= 0) & (cb >= 0) & (ca != cb))
+    return rows, ca[rows], cb[rows]
 
 
-def _spread(where: Flags, back: Positions, found: Flags) -> Flags:
-    """An answer for each distinct pair → for each row."""
-    result = np.zeros(len(where), dtype=np.bool_)
-    result[where] = found[back]
-    return result
+def _marked(size: int, rows: Positions) -> Flags:
+    found = np.zeros(size, dtype=np.bool_)
+    found[rows] = True
+    return found
 
 
-def _at_most(errors: int, left: list[str], right: list[str]) -> Flags:
-    """So many times a character replaced, left out, added, or two neighbours swapped."""
+def _errors(column: Coded, x: Positions, y: Positions, most: int) -> Positions:
+    """How often a character is replaced, left out, added, or swapped with its neighbour; more than ``most``: one more.
+
+    Texts whose lengths alone say so are not looked at.
+    """
+    import pyarrow.compute as pc
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import cpdist
 
-    if not left:
-        return np.zeros(0, dtype=np.bool_)
-    distance = cpdist(left, right, scorer=OSA.distance, score_cutoff=errors, dtype=np.uint8)
-    return np.asarray(distance <= errors)
+    found = np.full(len(x), most + 1, dtype=np.uint8)
+    lengths = pc.utf8_length(column.values).to_numpy().astype(np.int32)
+    close = np.flatnonzero(np.abs(lengths[x] - lengths[y]) <= most)
+    if len(close):
+        left, right = (column.values.take(codes[close]).to_pylist() for codes in (x, y))
+        found[close] = cpdist(left, right, scorer=OSA.distance, score_cutoff=most, dtype=np.uint8)
+    return found
 
 
 def _distance_one(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
-    where, back, left, right = _differing(column, a, b, among)
-    return _spread(where, back, _at_most(1, left, right))
+    rows, x, y = _differing(column, a, b, among)
+    return _marked(len(a), rows[_errors(column, x, y, 1) <= 1])
 
 
 def _alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags]:
     """Where two different name parts are one typing error apart (two in long ones), and where they sound alike."""
-    where, back, left, right = _differing(column, a, b, among)
-    pairs = list(zip(left, right, strict=True))
-    long = _flags(min(len(x), len(y)) > 2 for x, y in pairs)
-    heard = _flags(skeleton(x) == skeleton(y) for x, y in pairs)
-    near = (long & _at_most(1, left, right)) | (
-        _flags(min(len(x), len(y)) > 6 for x, y in pairs) & _at_most(2, left, right)
-    )
-    return _spread(where, back, near), _spread(where, back, heard)
+    import pyarrow.compute as pc
+
+    rows, x, y = _differing(column, a, b, among)
+    # Few name parts, met in many pairs: each pair of them is compared once.
+    pairs, back = np.unique((np.minimum(x, y).astype(np.int64) << 32) | np.maximum(x, y), return_inverse=True)
+    x, y = pairs >> 32, pairs & 0xFFFFFFFF
+    lengths = pc.utf8_length(column.values).to_numpy()
+    shorter, errors = np.minimum(lengths[x], lengths[y]), _errors(column, x, y, 2)
+    near = ((shorter > 2) & (errors <= 1)) | ((shorter > 6) & (errors <= 2))
+    sounds = np.unique([skeleton(text) for text in column.values.to_pylist()], return_inverse=True)[1]
+    heard = sounds[x] == sounds[y]
+    return _marked(len(a), rows[near[back]]), _marked(len(a), rows[heard[back]])
+
+
+def _words(column: Coded, x: Positions, y: Positions) -> tuple[Positions, Positions, list[Any], list[Any]]:
+    """For each side how many words each text has, and 64 bits of which each word sets one; and the texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sides = [column.values.take(codes) for codes in (x, y)]
+    words = pc.split_pattern(pa.concat_arrays(sides), " ")
+    bit = np.left_shift(np.uint64(1), words.flatten().dictionary_encode().indices.to_numpy().astype(np.uint64) % 64)
+    starts = words.offsets.to_numpy()
+    return np.diff(starts).reshape(2, -1), np.bitwise_or.reduceat(bit, starts[:-1]).reshape(2, -1), *sides
 
 
 def _share_token(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
-    where, back, left, right = _differing(column, a, b, among)
-    pairs = zip(left, right, strict=True)
-    return _spread(where, back, _flags(not set(x.split()).isdisjoint(y.split()) for x, y in pairs))
+    rows, x, y = _differing(column, a, b, among)
+    if not len(rows):
+        return _marked(len(a), rows)
+    _, (in_x, in_y), left, right = _words(column, x, y)
+    maybe = np.flatnonzero(in_x & in_y)
+    pairs = _texts(left, right, maybe)
+    return _marked(len(a), rows[maybe[_flags(not set(x.split()).isdisjoint(y.split()) for x, y in pairs)]])
 
 
 def _tokens_compared(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags]:
     """Where two names hold the same words in another order, and where one holds all words of the other and more."""
-    where, back, left, right = _differing(column, a, b, among)
-    words = [(x.split(), y.split()) for x, y in zip(left, right, strict=True)]
-    same = _flags(len(x) == len(y) and sorted(x) == sorted(y) for x, y in words)
-    cut = _flags(
-        len(x) != len(y) and min(len(x), len(y)) > 1 and (set(x) < set(y) or set(y) < set(x)) for x, y in words
-    )
-    return _spread(where, back, same), _spread(where, back, cut)
+    rows, x, y = _differing(column, a, b, among)
+    if not len(rows):
+        return _marked(len(a), rows), _marked(len(a), rows)
+    (many_x, many_y), (in_x, in_y), left, right = _words(column, x, y)
+    maybe = np.flatnonzero((many_x == many_y) & (in_x == in_y))
+    same = maybe[_flags(sorted(x.split()) == sorted(y.split()) for x, y in _texts(left, right, maybe))]
+    several = (many_x != many_y) & (np.minimum(many_x, many_y) > 1)
+    maybe = np.flatnonzero(several & (((in_x & ~in_y) == 0) | ((in_y & ~in_x) == 0)))
+    words = ((set(x.split()), set(y.split())) for x, y in _texts(left, right, maybe))
+    cut = maybe[_flags(x < y or y < x for x, y in words)]
+    return _marked(len(a), rows[same]), _marked(len(a), rows[cut])
 
 
-def _given_marks_differ(v: Variants, a: Positions, b: Positions, among: Flags) -> Flags:
-    """Where both given names are written with their diacritics and these differ."""
-    where, back, left, right = _differing(v.text["marked"], a, b, among)
-    pairs = zip(left, right, strict=True)
-    return _spread(where, back, _flags(x.rsplit(" ", 1)[-1] != y.rsplit(" ", 1)[-1] for x, y in pairs))
+def _texts(left: Any, right: Any, at: Positions) -> Iterable[tuple[str, str]]:
+    return zip(left.take(at).to_pylist(), right.take(at).to_pylist(), strict=True)
 
 
 def _flags(answers: Iterable[bool]) -> Flags:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.matching.comparing import Flags, level
+from dedup.matching.comparing import FIELDS, Flags, level
 from dedup.matching.model import probability
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def decide(
 
 
 def _is(levels: dict[str, Levels], field: str, *names: str) -> Flags:
-    return np.isin(levels[field], [level(field, name) for name in names])
+    wanted = np.zeros(len(FIELDS[field]), dtype=np.bool_)
+    wanted[[level(field, name) for name in names]] = True
+    return wanted[levels[field]]
 
 
 def _same_id(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels]) -> Flags:

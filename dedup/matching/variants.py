@@ -63,8 +63,12 @@ class Variants:
         return np.asarray(where[numbers])
 
 
-_TEXTS = ("id_number", "insurance_numbers", "name", "marked", "family_name", "middle_name", "given_name", "phone",
-          "province", "ward")  # fmt: skip
+#: The texts to compare, in SQL where they are not just the column.
+_TEXTS = {name: name for name in ("id_number", "name", "family_name", "middle_name", "given_name", "phone", "province",
+                                  "ward")} | {
+    "insurance_numbers": "array_to_string(insurance_numbers, ' ')",
+    "marked_given": "split_part(marked, ' ', -1)",
+}  # fmt: skip
 
 
 def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -74,10 +78,7 @@ def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[An
 
 def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
     """The identities in match_variant (all, or those ``wanted``: a SEMI JOIN), in the order of variant_id."""
-    texts = ", ".join(
-        "array_to_string(insurance_numbers, ' ') AS insurance_numbers" if name == "insurance_numbers" else name
-        for name in _TEXTS
-    )
+    texts = ", ".join(f"{sql} AS {name}" for name, sql in _TEXTS.items())
     known = (
         "birth_precision IN ('day', 'month')"
         " AND NOT (birth_precision = 'day' AND month(birth_date) = 1 AND day(birth_date) = 1)"
