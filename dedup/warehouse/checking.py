@@ -12,6 +12,7 @@ from pathlib import Path
 from dedup.errors import LockedError, WarehouseError
 from dedup.schema import TABLES
 from dedup.settings import WarehouseSettings
+from dedup.warehouse.migrating import backups, wrong_tables
 from dedup.warehouse.opening import Warehouse, open_warehouse
 from dedup.warehouse.publishing import finished_nights
 from dedup.warehouse.runs import now
@@ -62,7 +63,7 @@ def _place(path: Path) -> Iterator[Finding]:
 
 
 def _permissions(path: Path) -> Iterator[Finding]:
-    ours = [path, path.with_name(path.name + ".lock"), *finished_nights(path)]
+    ours = [path, path.with_name(path.name + ".lock"), *finished_nights(path), *backups(path)]
     loose = [one.name for one in ours if one.exists() and stat.S_IMODE(one.stat().st_mode) & 0o077]
     answer = f"others may read {', '.join(loose)}; chmod 600" if loose else "only the owner may read"
     yield Finding("permissions", BAD if loose else GOOD, answer)
@@ -72,12 +73,7 @@ Answer = tuple[str, str]
 
 
 def _tables(warehouse: Warehouse) -> Answer:
-    rows = warehouse.con.execute(
-        "SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() "
-        "WHERE schema_name = 'main' GROUP BY ALL"
-    ).fetchall()
-    found = dict(rows)
-    wrong = [name for name, table in TABLES.items() if found.get(name) != list(table.columns)]
+    wrong = wrong_tables(warehouse.con)
     return (BAD, f"not as this program knows them: {', '.join(wrong)}") if wrong else (GOOD, f"{len(TABLES)} as known")
 
 

@@ -13,10 +13,10 @@ from types import TracebackType
 import duckdb
 
 from dedup.errors import LockedError, WarehouseError
-from dedup.schema import TIME_ZONE
+from dedup.schema import SCHEMA_VERSION, TIME_ZONE
 from dedup.settings import WarehouseSettings
 from dedup.warehouse.locking import hold
-from dedup.warehouse.migrating import migrate
+from dedup.warehouse.migrating import back_up, create, move_forward, version_of
 from dedup.warehouse.publishing import finished_nights, forget, publish
 from dedup.warehouse.spilling import spill_folder, sweep
 
@@ -94,14 +94,7 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
             if not path.exists():
                 forget(path)
             sweep(path, (settings or WarehouseSettings()).temp_directory)
-        con = _connect(path, read_only, settings or WarehouseSettings())
-        try:
-            if not read_only:
-                path.chmod(0o600)
-            migrate(con, path, read_only=read_only)
-        except BaseException:
-            con.close()
-            raise
+        con = _current(path, read_only, settings or WarehouseSettings())
     except BaseException:
         held.close()
         raise
@@ -124,13 +117,34 @@ def memory_warehouse(settings: WarehouseSettings | None = None) -> Warehouse:
     """An empty warehouse in memory, for tests and for trying things out."""
     con = duckdb.connect(config=_config(settings or WarehouseSettings(), None))
     _set_up(con)
-    migrate(con, None, read_only=False)
+    create(con)
     return Warehouse(con, None)
 
 
 def _make_folder(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True, mode=0o700)
+
+
+def _current(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:
+    """A connection to the file with its tables as this program has them: made, or moved forward, if need be."""
+    con = _connect(path, read_only, settings)
+    try:
+        if not read_only:
+            path.chmod(0o600)
+        version = version_of(con, path, read_only=read_only)
+        if version is None:
+            create(con)
+        elif version < SCHEMA_VERSION:
+            con.execute("CHECKPOINT")
+            con.close()  # the engine's lock would go with any other opening of the file in this process
+            backup = back_up(path, version)
+            con = _connect(path, read_only, settings)
+            move_forward(con, version, backup.name)
+    except BaseException:
+        con.close()
+        raise
+    return con
 
 
 def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,36 @@
+"""What changed in the tables from one version to the next, oldest first. Statements are never edited once released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MIGRATIONS", "Migration"]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """The statements that make the tables of ``version`` out of those of the version before."""
+
+    version: int
+    about: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        2,
+        "flags that no longer hold are kept as history",
+        (
+            # Some files of version 1 have it already: nothing had been released then.
+            """
+CREATE TABLE IF NOT EXISTS flag_history (
+  facility_id VARCHAR, order_id VARCHAR, line_no INTEGER, scope VARCHAR, verdict VARCHAR, reason VARCHAR,
+  person_id BIGINT, test_id VARCHAR, ordered_at TIMESTAMP, prior_facility_id VARCHAR, prior_order_id VARCHAR,
+  prior_line_no INTEGER, prior_test_id VARCHAR, prior_collected_at TIMESTAMP, prior_resulted_at TIMESTAMP,
+  hours_since_prior DOUBLE, valid_until TIMESTAMP, rule_id VARCHAR, coverage VARCHAR, match_method VARCHAR,
+  match_probability DOUBLE, price_vnd DECIMAL(18,3), avoidable_vnd DECIMAL(18,3), chain_avoidable BOOLEAN,
+  run_id INTEGER, verdict_if_recognised VARCHAR, until_run_id INTEGER
+)""",
+        ),
+    ),
+)

@@ -1,0 +1,169 @@
+"""An older file: a backup, then step by step; killed or refused anywhere, nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dedup.errors import DedupError, WarehouseError
+from dedup.schema import SCHEMA_VERSION
+from dedup.warehouse import migrating, open_finished, open_warehouse, opening
+from dedup.warehouse.migrating import backups, wrong_tables
+from dedup.warehouse.migrations import MIGRATIONS, Migration
+from dedup.warehouse.runs import logged_run
+
+#: Opens the warehouse and kills itself at a place.
+KILLER = """
+import os, signal, sys
+from pathlib import Path
+from dedup.warehouse import migrating, open_warehouse
+
+place = sys.argv[2]
+
+def here(name):
+    if name == place:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+copy, take = migrating.shutil.copyfile, migrating._take
+
+def killing_copy(source, target):
+    Path(target).write_bytes(b"half")
+    here("amid the backup")
+    copy(source, target)
+    here("before the backup has its name")
+
+def killing_take(con, step, backup):
+    here("after the backup")
+    take(con, step, backup)
+    here("before the commit")
+
+migrating.shutil.copyfile, migrating._take = killing_copy, killing_take
+open_warehouse(Path(sys.argv[1]))
+here("after the commit")
+"""
+PLACES = (
+    "amid the backup",
+    "before the backup has its name",
+    "after the backup",
+    "before the commit",
+    "after the commit",
+)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A file as version 1 left it: a run and a flag of its own."""
+    path = tmp_path / "w.duckdb"
+    with duckdb.connect(path) as con:
+        con.execute((Path(__file__).parent / "schema_1.sql").read_text())
+        con.execute("INSERT INTO run (run_id, command, outcome, counts) VALUES (7, 'run', 'done', '{}')")
+        con.execute(
+            "INSERT INTO flag BY NAME SELECT '01001' AS facility_id, 'A1' AS order_id, 1 AS line_no, 7 AS run_id"
+        )
+    return path
+
+
+def moved(path: Path) -> None:
+    with open_warehouse(path) as warehouse:
+        assert wrong_tables(warehouse.con) == []
+        assert warehouse.con.execute("SELECT order_id, run_id FROM flag").fetchall() == [("A1", 7)]
+        assert warehouse.con.execute("FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+        log = logged_run(warehouse, None)
+    assert (log["command"], log["outcome"], log["run_id"]) == ("migrate", "done", 7 + len(MIGRATIONS))
+    assert "w.duckdb.schema-1.backup" in log["notes"]["migrate"][0]
+
+
+def untouched(path: Path) -> None:
+    with duckdb.connect(path, read_only=True) as con:
+        assert con.execute("FROM schema_version").fetchall() == [(1,)]
+        assert con.execute("SELECT order_id FROM flag").fetchall() == [("A1",)]
+        assert con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'flag_history'").fetchone() == (0,)
+
+
+def test_moved_forward_with_a_backup(old: Path) -> None:
+    before = old.read_bytes()
+    moved(old)
+    (backup,) = backups(old)
+    assert backup.read_bytes() == before
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    untouched(backup)
+    moved(old)  # once
+    assert len(backups(old)) == 1
+
+
+def test_what_was_not_yet_written_to_the_file_is_in_the_backup(old: Path) -> None:
+    code = f"""
+import duckdb, os
+con = duckdb.connect({str(old)!r})
+con.execute("UPDATE flag SET verdict = 'review'")
+os._exit(0)"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert old.with_name("w.duckdb.wal").exists()
+    open_warehouse(old).close()
+    with duckdb.connect(backups(old)[0], read_only=True) as con:
+        assert con.execute("SELECT verdict FROM flag").fetchall() == [("review",)]
+
+
+def test_readers_are_told_who_moves_it(old: Path) -> None:
+    with pytest.raises(WarehouseError, match=r"older dedup.*'dedup flag'"):
+        open_warehouse(old, read_only=True)
+    untouched(old)
+    moved(old)
+    open_finished(old).close()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_killed_anywhere(place: str, old: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLER, old, place], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    moved(old)
+    (backup,) = backups(old)
+    untouched(backup)
+    assert list(old.parent.glob("*.part")) == []
+
+
+def test_each_step_is_kept_once_it_is_done(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = (
+        Migration(SCHEMA_VERSION + 1, "a", ("CREATE TABLE a (i INTEGER)", "INSERT INTO a VALUES (1)")),
+        Migration(SCHEMA_VERSION + 2, "b", ("DELETE FROM a", "no sql")),
+    )
+    for module in (migrating, opening):
+        monkeypatch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 2)
+    monkeypatch.setattr(migrating, "MIGRATIONS", MIGRATIONS + steps)
+    with pytest.raises(duckdb.ParserException):
+        open_warehouse(old)
+    monkeypatch.setattr(migrating, "MIGRATIONS", (*MIGRATIONS, steps[0], Migration(SCHEMA_VERSION + 2, "b", ())))
+    with open_warehouse(old) as warehouse:
+        assert warehouse.con.execute("FROM a").fetchall() == [(1,)]
+        assert warehouse.con.execute("FROM schema_version").fetchall() == [(SCHEMA_VERSION + 2,)]
+    assert [one.name for one in backups(old)] == ["w.duckdb.schema-1.backup", "w.duckdb.schema-3.backup"]
+
+
+def test_strange_tables_are_refused_and_left(old: Path) -> None:
+    with duckdb.connect(old) as con:
+        con.execute("ALTER TABLE line DROP order_key")
+    with pytest.raises(WarehouseError, match="not as any dedup made them: line"):
+        open_warehouse(old)
+    untouched(old)
+
+
+def test_no_room_for_the_backup_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(DedupError, match=r"No space left on device.*Nothing was changed"):
+        open_warehouse(old)
+    assert backups(old) == []
+    untouched(old)
+
+
+def test_the_steps_lead_to_the_present_without_a_gap() -> None:
+    assert [step.version for step in MIGRATIONS] == list(range(2, SCHEMA_VERSION + 1))
