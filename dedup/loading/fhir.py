@@ -20,7 +20,7 @@ import duckdb
 from dedup.loading.fhir_sql import COLUMNS, JOINED, TABLES, extraction
 from dedup.loading.landing import Landing
 
-__all__ = ["finish", "land", "recognise"]
+__all__ = ["finish", "is_manifest", "land", "recognise"]
 
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 _RESOURCE = re.compile(rb'^\s*\{\s*"')
@@ -32,6 +32,15 @@ def recognise(head: bytes) -> bool:
     """JSON that begins with an object that is a FHIR resource."""
     text = head.removeprefix(b"\xef\xbb\xbf")
     return _RESOURCE.match(text) is not None and _TYPE.search(text) is not None
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether the file is the list of files that a bulk export (FHIR Bulk Data Access) leaves beside them."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and b'"transactionTime"' in head and not _TYPE.search(head)
+    )
 
 
 def land(landing: Landing, path: Path) -> None:

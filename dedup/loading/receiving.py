@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dedup.loading.archives import ArchiveError, Member, is_archive, members
 from dedup.loading.counting import sha256
 from dedup.loading.encodings import decoded
+from dedup.loading.fhir import is_manifest
 from dedup.loading.formats import FORMATS, recognise
 from dedup.loading.landing import Landing
 from dedup.loading.mapped import choose, land_mapped
@@ -81,6 +82,9 @@ class _Desk:
     def _take_one(self, member: Member, folder: Path) -> None:
         if is_register(member.path):
             self.notes.append("A facility register among the inputs was passed over; name it with --facilities.")
+            return
+        if is_manifest(member.path):
+            self.notes.append("The manifest of a FHIR bulk export was passed over.")
             return
         landing = self._open(member.path, member.name, folder)
         if landing is None:

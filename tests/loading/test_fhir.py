@@ -56,6 +56,16 @@ def test_a_file_for_each_type(loader: Loader, warehouse: Warehouse, tmp_path: Pa
     assert rows(warehouse, LINE)[0] == FIRST
 
 
+def test_the_manifest_of_a_bulk_export_is_no_delivery(loader: Loader, tmp_path: Path) -> None:
+    ndjson(tmp_path / "all.ndjson", *resources())
+    files = [{"type": "Patient", "url": "https://fhir.example/all.ndjson"}]
+    manifest = {"transactionTime": "2026-04-01T08:00:00+07:00", "request": "https://fhir.example/$export"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"output": files}, indent=2))
+    summary = loader(tmp_path)
+    assert ([one.source_name for one in summary.deliveries], summary.over_limit) == (["all.ndjson"], False)
+    assert any("manifest" in note for note in summary.notes)
+
+
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("urn", [True, False])
 def test_bundles(loader: Loader, warehouse: Warehouse, tmp_path: Path, lines: bool, urn: bool) -> None:
