@@ -20,6 +20,7 @@ import pytest
 from dedup import pipeline
 from dedup.settings import read_settings
 from dedup.simulation import simulate
+from dedup.warehouse.publishing import finished_nights
 from tests.cli.conftest import DEDUP
 
 KILLS = int(os.environ.get("DEDUP_KILLS", "3"))
@@ -35,7 +36,8 @@ def here(name):
     if name == place:
         os.kill(os.getpid(), signal.SIGKILL)
 
-stage, transaction, copy = runs.Run.stage, opening.Warehouse.transaction, publishing._copy
+stage, transaction = runs.Run.stage, opening.Warehouse.transaction
+copy, write_changes = publishing._copy, publishing._write_changes
 current = [""]
 
 @contextlib.contextmanager
@@ -60,18 +62,27 @@ def killing_copy(source, target):
     copy(source, target)
     here("after copy")
 
-runs.Run.stage, opening.Warehouse.transaction, publishing._copy = killing_stage, killing_transaction, killing_copy
+def killing_changes(source, target):
+    here("before changes")
+    os.pwrite(target, b"half a change", 4096)
+    here("amid changes")
+    write_changes(source, target)
+    here("after changes")
+
+runs.Run.stage, opening.Warehouse.transaction = killing_stage, killing_transaction
+publishing._copy, publishing._write_changes, publishing._clone = killing_copy, killing_changes, lambda *_: False
 main()
 """
 STAGES = ("load", "match", "flag")
 PLACES = [f"{when} {stage}" for stage in STAGES for when in ("before", "before commit of", "after commit of", "after")]
-PLACES += [f"{when} copy" for when in ("before", "amid", "after")]
-EVERY_DAY = ["after commit of load", "before commit of match", "after match", "before commit of flag", "amid copy"]
+PLACES += [f"{when} {what}" for what in ("copy", "changes") for when in ("before", "amid", "after")]
+EVERY_DAY = ["after commit of load", "before commit of match", "after match", "before commit of flag", "amid copy",
+             "amid changes"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings, two nights of files, and a warehouse that has seen the first."""
+    """Settings, two nights of files, and a warehouse that has seen the first, twice: both copies are there."""
     folder = tmp_path_factory.mktemp("base")
     simulate(60, 3, folder / "world", days=21)
     for at, path in enumerate(sorted((folder / "world" / "input").iterdir())):
@@ -80,6 +91,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.rename(night / path.name)
     (folder / "dedup.toml").write_text('[loading]\nfacilities = "world/facilities.csv"\n')
     (folder / "kill.py").write_text(KILLER)
+    run(folder, 1)
     run(folder, 1)
     return folder
 
@@ -114,6 +126,8 @@ def same(found: list[pl.DataFrame], expected: list[pl.DataFrame]) -> bool:
 @pytest.mark.parametrize("place", PLACES if "DEDUP_KILLS" in os.environ else EVERY_DAY)
 def test_killed_at_a_boundary(place: str, base: Path, tmp_path: Path, expected: list[pl.DataFrame]) -> None:
     folder = copied(base, tmp_path)
+    if place.endswith("copy"):  # a second copy would be brought up to date instead
+        finished_nights(folder / "dedup.duckdb")[1].unlink()
     before = outcome(folder)
     command = [sys.executable, "kill.py", place, "run", "night2", "--quiet"]
     killed = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)

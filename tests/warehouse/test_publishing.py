@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dedup.errors import DedupError, WarehouseError
 from dedup.settings import WarehouseSettings
@@ -72,6 +74,43 @@ def test_two_nights_are_kept_for_their_owner_only(path: Path) -> None:
     assert sorted(copies[0].parent.iterdir()) == sorted(copies)
 
 
+def test_the_older_copy_becomes_the_new_one_when_nobody_reads_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "_clone", lambda *_: False)
+    for number in (1, 2):
+        night(path, number)
+    newer, older = (copy.stat().st_ino for copy in finished_nights(path))
+    night(path, 3)
+    assert [copy.stat().st_ino for copy in finished_nights(path)] == [older, newer]
+    assert finished_nights(path)[0].read_bytes() == path.read_bytes()
+
+
+def test_a_copy_that_somebody_has_open_is_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "_clone", lambda *_: False)
+    for number in (1, 2):
+        night(path, number)
+    older = finished_nights(path)[1]
+    before, inode = older.read_bytes(), older.stat().st_ino
+    with older.open("rb") as backup:
+        night(path, 3)
+        assert backup.read() == before
+    assert inode not in {copy.stat().st_ino for copy in finished_nights(path)}
+
+
+@given(data=st.data())
+def test_what_differs_is_written(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    size = publishing._COMPARED
+    blocks = st.lists(st.sampled_from([b"a", b"b"]), max_size=4)
+    rest = st.sampled_from([0, 1, 4096])
+    old, new = (b"".join(one * size for one in data.draw(blocks)) + b"c" * data.draw(rest) for _ in range(2))
+    folder = tmp_path_factory.mktemp("changes")
+    source, target = folder / "source", folder / "target"
+    source.write_bytes(new)
+    target.write_bytes(old)
+    with source.open("rb") as reading, target.open("r+b") as writing:
+        publishing._write_changes(reading.fileno(), writing.fileno())
+    assert target.read_bytes() == new
+
+
 def test_a_night_that_failed_is_not_published(path: Path) -> None:
     night(path, 1)
     with pytest.raises(ZeroDivisionError), open_warehouse(path) as writer:
@@ -112,6 +151,7 @@ def test_no_room_for_the_copy_is_said_and_leaves_the_night_before(path: Path, mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(publishing, "_clone", full)
     monkeypatch.setattr(publishing, "_copy", full)
     with pytest.raises(DedupError, match="No space left"):
         night(path, 2)
