@@ -54,7 +54,7 @@ def report(
 ) -> None:
     """What was repeated, where, and what it cost; or whom to connect next. Filters may be repeated."""
     from dedup import pipeline
-    from dedup.reporting import Filters, figures, render, rollout, write_each_hospital, write_report
+    from dedup.reporting import Filters, figures, orders_held, render, rollout, write_each_hospital, write_report
     from dedup.warehouse.access import note_access
 
     filters = Filters(
@@ -80,7 +80,7 @@ def report(
         if which == "rollout":
             found = rollout(warehouse, filters)
         else:
-            found = figures(warehouse, filters, identified=identified)
+            found = figures(warehouse, filters, identified=identified, orders=orders_held(form))
     if out:
         write_report(found, form, call.lang, out)
     elif form == "table":

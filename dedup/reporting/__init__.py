@@ -14,7 +14,7 @@ from dedup.reporting.filters import Filters
 from dedup.reporting.page import render_html
 from dedup.reporting.rollout import rollout
 from dedup.reporting.terminal import render_table
-from dedup.reporting.writing import FORMATS, render, write_each_hospital, write_report
+from dedup.reporting.writing import FORMATS, orders_held, render, write_each_hospital, write_report
 from dedup.warehouse import Warehouse
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "explain_html",
     "explain_text",
     "figures",
+    "orders_held",
     "render",
     "render_html",
     "render_json",

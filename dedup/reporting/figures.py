@@ -15,7 +15,8 @@ from dedup.reporting.filters import Filters, check
 from dedup.reporting.intervals import interval
 from dedup.reporting.sections import SECTIONS
 from dedup.reporting.sections.counting import repeats, sums
-from dedup.reporting.sections.orders import ORDERS, ORDERS_IDENTIFIED
+from dedup.reporting.sections.orders import ORDERS_SHOWN
+from dedup.reporting.sections.orders import orders as orders_section
 from dedup.reporting.tables import Section, Table
 from dedup.schema import VERDICTS
 from dedup.warehouse import Warehouse
@@ -29,7 +30,7 @@ _NO_LINES: dict[str, Any] = {
     "first_at": None,
     "last_at": None,
 }
-_CHUNK = 100  # hospitals looked at together by ``each_hospital``
+_HOSPITALS, _ORDERS = 100, 60_000  # as many are looked at together by ``each_hospital``
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,13 @@ class Figures:
     @property
     def identified(self) -> bool:
         """Whether the orders name the patients."""
-        return "orders" in self.tables and self.tables["orders"].section is ORDERS_IDENTIFIED
+        return "orders" in self.tables and any(c.name == "full_name" for c in self.tables["orders"].section.columns)
+
+    @property
+    def orders_left_out(self) -> int:
+        """Repeats whose orders are not in the table of orders, because it holds only so many."""
+        held = len(self.tables["orders"].rows) if "orders" in self.tables else 0
+        return sum(scope.repeats for scope in self.scopes) - held
 
     def scope(self, name: str) -> ScopeFigures:
         """The headline of one scope; zeros when the filters left it out."""
@@ -87,35 +94,51 @@ class Figures:
         return found[0] if found else _empty_scope(name)
 
 
-def figures(warehouse: Warehouse, filters: Filters | None = None, *, identified: bool = False) -> Figures:
+def figures(
+    warehouse: Warehouse, filters: Filters | None = None, *, identified: bool = False, orders: int = ORDERS_SHOWN
+) -> Figures:
     """Everything the filters let through, as one report.
 
-    ``identified``: the orders name the patients; the caller answers for writing down who asked for it.
-
-    UsageError when a filter names something the warehouse does not know.
+    ``identified``: the orders name the patients; the caller answers for writing down who asked for it. ``orders``: at
+    most so many of them are listed. UsageError when a filter names something the warehouse does not know.
     """
     con = warehouse.con
     filters = check(con, filters or Filters())
     with prepared(con, filters) as (con, _):
-        return look(con, filters, None, Names(con), _sections(identified))[ALL]
+        return look(con, filters, None, Names(con), _sections(identified, orders))[ALL]
 
 
 def each_hospital(
-    warehouse: Warehouse, filters: Filters | None = None, *, identified: bool = False
+    warehouse: Warehouse, filters: Filters | None = None, *, identified: bool = False, orders: int = ORDERS_SHOWN
 ) -> Iterator[Figures]:
-    """One report for each ordering facility the filters let through, by facility code. ``identified``: see figures."""
+    """One report for each ordering facility the filters let through, by facility code; the rest as ``figures``."""
     con = warehouse.con
     filters = check(con, filters or Filters())
     with prepared(con, filters) as (con, units):
-        names = Names(con)
-        for start in range(0, len(units), _CHUNK):
-            chunk = units[start : start + _CHUNK]
-            found = look(con, filters, chunk, names, _sections(identified))
-            yield from (found[unit] for unit in chunk)
+        names, sections = Names(con), _sections(identified, orders)
+        for chunk in _chunks(con, units, orders):
+            found = look(con, filters, chunk, names, sections)
+            yield from (found.pop(unit) for unit in chunk)
 
 
-def _sections(identified: bool) -> list[Section]:
-    return [ORDERS_IDENTIFIED if identified and section is ORDERS else section for section in SECTIONS.values()]
+def _chunks(con: duckdb.DuckDBPyConnection, units: list[str], orders: int) -> Iterator[list[str]]:
+    """The facilities in order, so many at a time that their orders fit into little memory."""
+    held = dict(con.execute("SELECT facility_id, count(*) FROM report_repeat GROUP BY facility_id").fetchall())
+    chunk, rows = list[str](), 0
+    for unit in units:
+        more = min(held.get(unit, 0), orders)
+        if chunk and (len(chunk) == _HOSPITALS or rows + more > _ORDERS):
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(unit)
+        rows += more
+    if chunk:
+        yield chunk
+
+
+def _sections(identified: bool, orders: int) -> list[Section]:
+    own = orders_section(orders, identified=identified)
+    return [own if section.name == own.name else section for section in SECTIONS.values()]
 
 
 class Names:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dedup.reporting import numbers
+from dedup.reporting.advice import advice
 from dedup.reporting.cells import test
 from dedup.reporting.figures import Figures
 from dedup.reporting.tables import Column, Kind, Section, Table, mark
@@ -30,6 +32,15 @@ class Flat:
 def flatten(figures: Figures, words: Words) -> Iterator[Flat]:
     """All tables of a report, the headline first."""
     yield headline(figures, words)
+    if said := advice(figures, words):
+        about = words("Sentences drawn from the tables below.")
+        yield Flat(
+            "first",
+            words("What to do first"),
+            about,
+            ((words("What to do"), "text"),),
+            tuple((one.text,) for one in said),
+        )
     for table in figures.tables.values():
         yield _flat(table, figures, words)
 
@@ -79,7 +90,13 @@ def _flat(table: Table, figures: Figures, words: Words) -> Flat:
         )
         for row in table.rows
     ]
-    return Flat(section.name, words(section.title), words(section.about), tuple(columns), tuple(rows))
+    about = words(section.about)
+    if section.name == "orders" and figures.orders_left_out > 0:
+        number = numbers.count(figures.orders_left_out, words.lang)
+        about += " " + words(
+            "{number} more orders do not fit here: dedup export flags gives all of them.", number=number
+        )
+    return Flat(section.name, words(section.title), about, tuple(columns), tuple(rows))
 
 
 def _headings(column: Column, words: Words) -> list[tuple[str, Kind]]:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from dedup.reporting import numbers
+from dedup.reporting.advice import advice
 from dedup.reporting.cells import RIGHT, writer
 from dedup.reporting.figures import Figures, ScopeFigures
 from dedup.reporting.glossary import GLOSSARY
@@ -83,6 +84,9 @@ def render_html(figures: Figures, lang: str) -> str:
         head=head(figures, words),
         cards=_cards(figures, words),
         two_scopes=len(figures.scopes) > 1,
+        advised=figures.report == "repeats",
+        advice=_advice(figures, words),
+        no_advice=_no_advice(figures, words),
         parts=[_part(table, figures, words) for table in figures.tables.values()],
         glossary=[(words(term), words(meaning)) for term, meaning in GLOSSARY],
     )
@@ -152,6 +156,19 @@ def _connected(figures: Figures, words: Words) -> list[_Card]:
     ]
 
 
+def _advice(figures: Figures, words: Words) -> list[tuple[str, str, str]]:
+    """What to do, and the section it rests on: its name and its title."""
+    return [
+        (said.text, said.section, words(figures.tables[said.section].section.title)) for said in advice(figures, words)
+    ]
+
+
+def _no_advice(figures: Figures, words: Words) -> str:
+    if any(scope.verdicts["avoidable"] for scope in figures.scopes):
+        return words("Too few avoidable repeats to advise anything.")
+    return words("No avoidable repeats were found.")
+
+
 def _shares(scope: ScopeFigures, figures: Figures, words: Words) -> list[str]:
     if scope.avoidable_share is None or scope.avoidable_95 is None:
         return []
@@ -186,7 +203,7 @@ def _part(table: Table, figures: Figures, words: Words) -> _Part:
     dropped = "facility_id" if figures.facility_id is not None and section.name == "orders" else ""
     places = [(place, column) for place, column in enumerate(section.columns) if column.name != dropped]
     rows = table.rows if section.name == "orders" else table.rows[:_ROWS_KEPT]
-    left_out = (_repeats(figures) if section.name == "orders" else len(table.rows)) - len(rows)
+    left_out = figures.orders_left_out if section.name == "orders" else len(table.rows) - len(rows)
     picture = PICTURES.get(section.name)
     chart = picture(table, figures, words) if picture and rows else Markup("")
     number = numbers.count(_ROWS_PRINTED, words.lang)
@@ -204,16 +221,14 @@ def _part(table: Table, figures: Figures, words: Words) -> _Part:
     )
 
 
-def _repeats(figures: Figures) -> int:
-    return sum(scope.repeats for scope in figures.scopes)
-
-
 def _left_out(rows: int, orders: bool, words: Words) -> str:
     if rows <= 0:
         return ""
     number = numbers.count(rows, words.lang)
     if orders:
-        return words("{number} more orders: dedup export flags gives all of them.", number=number)
+        return words(
+            "{number} more orders are not on this page: the spreadsheet (--format xlsx) holds them.", number=number
+        )
     return words("{number} more rows: in the spreadsheet.", number=number)
 
 

@@ -17,11 +17,12 @@ from dedup.reporting.data import render_json
 from dedup.reporting.figures import Figures, each_hospital
 from dedup.reporting.filters import Filters
 from dedup.reporting.page import policy, render_html, style_sheet, template
+from dedup.reporting.sections.orders import ORDERS_IN_FILES, ORDERS_SHOWN
 from dedup.reporting.spreadsheet import render_xlsx
 from dedup.reporting.words import Words, plain
 from dedup.warehouse import Warehouse, aside
 
-__all__ = ["FORMATS", "render", "write_each_hospital", "write_report"]
+__all__ = ["FORMATS", "orders_held", "render", "write_each_hospital", "write_report"]
 
 #: Format → what renders a report in a language.
 FORMATS: dict[str, Callable[[Figures, str], str | bytes]] = {
@@ -30,6 +31,11 @@ FORMATS: dict[str, Callable[[Figures, str], str | bytes]] = {
     "csv": render_csv,
     "json": lambda figures, lang: render_json(figures),
 }
+
+
+def orders_held(form: str) -> int:
+    """How many orders a report of that format lists: a page must stay small, a file to work with may be long."""
+    return ORDERS_IN_FILES if form in ("xlsx", "csv", "json") else ORDERS_SHOWN
 
 
 def render(figures: Figures, form: str, lang: str) -> bytes:
@@ -69,7 +75,7 @@ def write_each_hospital(
         raise UsageError(f"There is no format {form!r}. Choose from {', '.join(FORMATS)}.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     entries, paths = [], []
-    for figures in each_hospital(warehouse, filters, identified=identified):
+    for figures in each_hospital(warehouse, filters, identified=identified, orders=orders_held(form)):
         path = folder / f"{file_name(str(figures.facility_id))}.{form}"
         write_report(figures, form, lang, path)
         paths.append(path)

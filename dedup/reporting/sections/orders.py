@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dedup.reporting.tables import Column, Section, mark
 
-__all__ = ["ORDERS", "ORDERS_IDENTIFIED", "ORDERS_SHOWN"]
+__all__ = ["ORDERS", "ORDERS_IN_FILES", "ORDERS_SHOWN", "orders"]
 
 #: As many rows as leave a hospital's HTML page well under a megabyte.
 ORDERS_SHOWN = 1200
+#: As many as a spreadsheet opens without complaint and a small machine writes.
+ORDERS_IN_FILES = 50_000
 
 _ORDER = "list_position(['avoidable', 'review', 'unrecognised', 'justified', 'pending'], verdict), ordered_at DESC, "
 _ORDER += "facility_id, order_id, line_no, scope"
@@ -35,27 +37,27 @@ _COLUMNS = (
 _WHO = (Column("patient_id", mark("Patient number"), "text"), Column("full_name", mark("Name"), "text"))
 
 
-def _section(more: tuple[Column, ...], join: str) -> Section:
-    columns = (*_COLUMNS, *more)
+_JOIN_WHO = """LEFT JOIN (SELECT patient_record_id, patient_id, full_name FROM patient_identity) AS who
+USING (patient_record_id)"""
+
+
+def orders(limit: int, *, identified: bool = False) -> Section:
+    """The section with at most ``limit`` orders a unit; ``identified``: with the patient's number and name."""
+    columns = (*_COLUMNS, *(_WHO if identified else ()))
     return Section(
         "orders",
         mark("The orders behind the figures"),
-        mark("Avoidable ones first, the newest first. All of them: dedup export flags."),
+        mark("Avoidable ones first, the newest first."),
         columns,
         f"""
 WITH shown AS (
   FROM unit_repeat
-  QUALIFY row_number() OVER (PARTITION BY unit ORDER BY {_ORDER}) <= {ORDERS_SHOWN}
+  QUALIFY row_number() OVER (PARTITION BY unit ORDER BY {_ORDER}) <= {limit}
 )
-SELECT unit, {", ".join(column.name for column in columns)} FROM shown {join} ORDER BY unit, {_ORDER}
+SELECT unit, {", ".join(column.name for column in columns)} FROM shown {_JOIN_WHO if identified else ""}
+ORDER BY unit, {_ORDER}
 """,
     )
 
 
-ORDERS = _section((), "")
-#: The same with the patient's number and name, for those who may see them.
-ORDERS_IDENTIFIED = _section(
-    _WHO,
-    "LEFT JOIN (SELECT patient_record_id, patient_id, full_name FROM patient_identity) AS who "
-    "USING (patient_record_id)",
-)
+ORDERS = orders(ORDERS_SHOWN)
