@@ -1,4 +1,4 @@
-"""Which pairs are worth comparing: named equality rules in SQL, each block capped."""
+"""Which pairs are worth comparing: named equality rules, hashed in SQL, each block capped."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dedup.matching.variants import columns
+
 if TYPE_CHECKING:
     import duckdb
+
+    from dedup.matching.comparing import Positions
 
 __all__ = ["RULES", "Blocks", "Rule", "find_pairs", "keys_sql"]
 
@@ -33,8 +37,10 @@ _SORTED_DATE = (
 _YEAR = "year(birth_date)"
 _NUMBER = "CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number END"
 
+#: The rule in which those with a trusted CCCD meet each other.
+ID = "id"
 RULES = (
-    Rule("block_id", "id", ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
+    Rule("block_id", ID, ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
     Rule("block_id_first", "id's first nine digits, birth year", (f"({_NUMBER})[:9]", _YEAR), numbers=True),
     Rule("block_id_last", "id's last eight digits, birth year", (f"({_NUMBER})[-8:]", _YEAR), numbers=True),
     Rule(
@@ -51,8 +57,9 @@ RULES = (
     Rule("block_skeleton", "name as it sounds, ward", ("skeleton", "province", "ward")),
     Rule("block_name", "name, province, birth year", ("name", "province", _YEAR)),
 )  # fmt: skip
-#: A list column, so met by its members.
+#: A list column, so met by its members, which are ten digits each.
 INSURANCE = "insurance number"
+_CARDS = "(SELECT variant_no, CAST(unnest(insurance_numbers) AS BIGINT) AS key FROM match_variant)"
 
 
 @dataclass
@@ -86,29 +93,35 @@ def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
     Two identities that both have a trusted CCCD are already decided (one number: one person; two: two persons),
     so they meet only in the id's own block.
     """
+    settled = _settled(con)
     found, skipped = [], {}
-    for rule in RULES:
-        where = f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant WHERE {rule.column} IS NOT NULL)"
-        pairs, over = _pairs(con, where, last, cap, settled=rule.column == "block_id")
+    for name, source in [*((rule.name, _keyed(rule)) for rule in RULES), (INSURANCE, _CARDS)]:
+        pairs, over = _pairs(con, source, last, cap, settled if name != ID else np.zeros_like(settled))
         found.append(pairs)
         if over[0]:
-            skipped[rule.name] = over
-    cards = "(SELECT variant_no, settled, unnest(insurance_numbers) AS key FROM match_variant)"
-    pairs, over = _pairs(con, cards, last, cap, settled=False)
-    if over[0]:
-        skipped[INSURANCE] = over
-    return _blocks([*found, pairs], skipped)
+            skipped[name] = over
+    return _blocks(found, skipped)
 
 
 def find_settled_pairs(con: duckdb.DuckDBPyConnection, cap: int) -> Blocks:
     """All pairs of identities with trusted CCCDs that meet in a block made without the id: what to learn from."""
-    found = []
-    for rule in RULES:
-        if not rule.numbers:
-            where = f"WHERE settled AND {rule.column} IS NOT NULL"
-            source = f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant {where})"
-            found.append(_pairs(con, source, -1, cap, settled=True)[0])
+    nobody = np.zeros_like(_settled(con))
+    found = [
+        _pairs(con, f"(FROM {_keyed(rule)} WHERE settled)", -1, cap, nobody)[0] for rule in RULES if not rule.numbers
+    ]
     return _blocks(found, {})
+
+
+def _keyed(rule: Rule) -> str:
+    return f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant WHERE {rule.column} IS NOT NULL)"
+
+
+def _settled(con: duckdb.DuckDBPyConnection) -> Positions:
+    """For every variant_no whether it has a trusted CCCD."""
+    rows = columns(con, "SELECT variant_no, settled FROM match_variant")
+    found = np.zeros(int(rows["variant_no"].max(initial=-1)) + 1, dtype=np.bool_)
+    found[rows["variant_no"]] = rows["settled"]
+    return found
 
 
 def _blocks(found: list[np.ndarray[Any, np.dtype[np.int64]]], skipped: dict[str, tuple[int, int]]) -> Blocks:
@@ -117,31 +130,35 @@ def _blocks(found: list[np.ndarray[Any, np.dtype[np.int64]]], skipped: dict[str,
     return Blocks((pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32), skipped)
 
 
+#: Key and number are sorted as one integer: hashes have 32 bits, insurance numbers 34.
+_NUMBER_BITS = 30
+
+
 def _pairs(
-    con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int, *, settled: bool
+    con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int, decided: Positions
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[int, int]]:
-    """Pairs of one rule, packed, and what was over the cap. ``source`` has variant_no, settled, key."""
-    members = source
-    if last >= 0:  # a night: only the blocks that somebody new stands in, looked up once
-        con.execute(f"""
-          CREATE OR REPLACE TEMP TABLE touched_block AS
-          FROM {source} AS old SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)""")
-        members = "touched_block"
-    con.execute(f"""
-      CREATE OR REPLACE TEMP TABLE block AS
-      SELECT key, count(*) AS members FROM {members} AS member
-      GROUP BY key HAVING count(*) > 1 {"" if settled else "AND count(*) FILTER (NOT settled) > 0"}""")
-    over = con.execute("SELECT count(*), coalesce(sum(members), 0) FROM block WHERE members > ?", [cap]).fetchone()
-    undecided = "" if settled else "AND NOT (x.settled AND y.settled)"
-    pairs = con.execute(
-        f"""
-      WITH fit AS (SELECT key FROM block WHERE members <= ?),
-      member AS (SELECT variant_no, settled, key FROM {members} AS known SEMI JOIN fit USING (key))
-      SELECT (CAST(x.variant_no AS BIGINT) << 32) | y.variant_no AS pair
-      FROM member AS x JOIN member AS y
-        ON x.key = y.key AND x.variant_no < y.variant_no AND y.variant_no > {last:d} {undecided}""",
-        [cap],
-    ).fetchnumpy()["pair"]
-    con.execute("DROP TABLE block")
-    con.execute("DROP TABLE IF EXISTS touched_block")
-    return np.asarray(pairs, dtype=np.int64), (0, 0) if over is None else (int(over[0]), int(over[1]))
+    """Pairs of one rule, packed, and what was over the cap: blocks, identities.
+
+    ``source`` has variant_no and key; two ``decided`` (by variant_no) do not meet.
+    """
+    met = f"{source} AS member"
+    if last >= 0:  # a night: only the blocks that somebody new stands in
+        met += f" SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)"
+    rows = columns(con, f"SELECT variant_no, key FROM {met}")
+    members = np.sort(rows["key"].astype(np.uint64) << _NUMBER_BITS | rows["variant_no"].astype(np.uint64))
+    same = (members[1:] ^ members[:-1]) < 1 << _NUMBER_BITS
+    members = members[(np.append(same, False) | np.append(False, same))[: len(members)]]  # not alone in their block
+    key = members >> _NUMBER_BITS
+    number = (members & ((1 << _NUMBER_BITS) - 1)).astype(np.int64)
+    start = np.flatnonzero(np.append(True, key[1:] != key[:-1]))[: len(key)]
+    size = np.diff(np.append(start, len(key)))
+    open_block = np.add.reduceat(~decided[number], start) > 0 if len(key) else size > 0
+    over = open_block & (size > cap)
+    fits = np.repeat(open_block & (size <= cap), size)
+    earlier = np.arange(len(key)) - np.repeat(start, size)
+    count = np.where(fits & (number > last), earlier, 0)
+    y = np.repeat(np.arange(len(key)), count)
+    x = y - 1 - (np.arange(len(y)) - np.repeat(np.cumsum(count) - count, count))
+    x, y = number[x], number[y]
+    undecided = ~(decided[x] & decided[y])
+    return (x[undecided] << 32) | y[undecided], (int(over.sum()), int(size[over].sum()))
