@@ -14,6 +14,7 @@ __all__ = [
     "EXIT_CODES",
     "ConfigError",
     "DedupError",
+    "EncryptionError",
     "FindingsError",
     "InputError",
     "LockedError",
@@ -42,6 +43,12 @@ class InputError(DedupError):
 
 class WarehouseError(DedupError):
     """The warehouse is missing, damaged, or from a newer program. Exit code 1."""
+
+
+class EncryptionError(DedupError):
+    """The key of an encrypted warehouse is missing, wrong, or open to others. Exit code 5."""
+
+    exit_code = 5
 
 
 class RejectedError(DedupError):

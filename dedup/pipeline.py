@@ -101,7 +101,7 @@ def vacuum(settings: Settings) -> tuple[int, int]:
     with open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse:
         with start_run(warehouse, "vacuum"):
             pass  # noted before, because what is written to the old file from here on is lost
-        return write_anew(warehouse)
+        return write_anew(warehouse, settings.warehouse)
 
 
 def report(settings: Settings, filters: Filters | None = None) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,12 +30,22 @@ def each_bucket(
     place = Path(tempfile.mkdtemp(prefix=f"dedup-scratch-{os.getpid()}-", dir=folder))
     try:
         split = f"SELECT *, abs(hash({person}) % {buckets}) AS bucket FROM ({query})"
-        con.execute(f"COPY ({split}) TO {_literal(place / 'all')} (FORMAT parquet, PARTITION_BY (bucket))")
+        write, read = _encryption(con)
+        con.execute(f"COPY ({split}) TO {_literal(place / 'all')} (FORMAT parquet, PARTITION_BY (bucket){write})")
         for bucket in sorted((place / "all").glob("bucket=*")):
-            yield f"read_parquet({_literal(bucket / '*.parquet')}, hive_partitioning = false)"
+            yield f"read_parquet({_literal(bucket / '*.parquet')}, hive_partitioning = false{read})"
             shutil.rmtree(bucket)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _encryption(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    """Options for writing and for reading: no row of an encrypted database lies about in plain."""
+    row = con.execute("SELECT encrypted FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
+    if row is None or not row[0]:
+        return "", ""
+    key = f"{{footer_key_value: '{secrets.token_hex(16)}'}}"
+    return f", ENCRYPTION_CONFIG {key}", f", encryption_config = {key}"
 
 
 def _literal(path: Path) -> str:

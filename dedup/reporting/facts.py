@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from dedup.reporting.filters import FEW, Filters, facility_condition, line_condition
+from dedup.warehouse import another
 
 __all__ = ["ALL", "look_at", "prepared"]
 
@@ -181,7 +182,7 @@ def prepared(con: duckdb.DuckDBPyConnection, filters: Filters) -> Iterator[tuple
 
     Temporary tables belong to their connection: two reports at once do not meet, and nothing is left behind.
     """
-    with con.cursor() as own:
+    with another(con) as own:
         with contextlib.suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar to hide
             own.execute("SET enable_progress_bar = false")
         _make(own, filters)

@@ -100,8 +100,7 @@ def flags_of(
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     _register_words(con, book)
     judge = open_judge(book, laboratories(con), by_level=by_level)
-    for name in ("threads", "memory_limit"):
-        judge.execute(f"SET {name} = '{_setting(con, name)}'")
+    warehouse.equip(judge)
     folder = None if warehouse.path is None else warehouse.path.parent
     try:
         for bucket in each_bucket(con, fact(book), person="person", lines=lines, folder=folder):
@@ -111,11 +110,6 @@ def flags_of(
             yield "flag_words"
     finally:
         judge.close()
-
-
-def _setting(con: duckdb.DuckDBPyConnection, name: str) -> str:
-    row = con.execute("SELECT current_setting(?)", [name]).fetchone()
-    return str(row[0]) if row else ""
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:

@@ -1,8 +1,18 @@
 """The DuckDB file: open, migrate, lock, transactions, run log."""
 
-from dedup.warehouse.opening import Warehouse, memory_warehouse, open_finished, open_warehouse
+from dedup.warehouse.opening import Warehouse, another, memory_warehouse, open_finished, open_warehouse
 from dedup.warehouse.runs import Run, start_run
 from dedup.warehouse.spilling import scratch
 from dedup.warehouse.writing import aside
 
-__all__ = ["Run", "Warehouse", "aside", "memory_warehouse", "open_finished", "open_warehouse", "scratch", "start_run"]
+__all__ = [
+    "Run",
+    "Warehouse",
+    "another",
+    "aside",
+    "memory_warehouse",
+    "open_finished",
+    "open_warehouse",
+    "scratch",
+    "start_run",
+]

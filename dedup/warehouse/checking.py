@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedup.errors import LockedError, WarehouseError
+from dedup.errors import EncryptionError, LockedError, WarehouseError
 from dedup.schema import TABLES
 from dedup.settings import WarehouseSettings
+from dedup.warehouse.encrypting import is_encrypted, read_key
 from dedup.warehouse.migrating import backups, wrong_tables
 from dedup.warehouse.opening import Warehouse, open_warehouse
 from dedup.warehouse.publishing import finished_nights
@@ -36,7 +37,7 @@ class Finding:
 def check_warehouse(settings: WarehouseSettings) -> list[Finding]:
     """Every question about the file at ``settings.path`` and the place it stands in."""
     path = settings.path
-    found = [*_place(path), *_permissions(path)]
+    found = [*_place(path), *_permissions(path), _encryption(settings)]
     if not path.exists():
         return [*found, Finding("warehouse", DOUBTFUL, f"none at {path} yet; 'dedup run' makes one")]
     try:
@@ -46,6 +47,8 @@ def check_warehouse(settings: WarehouseSettings) -> list[Finding]:
         found.append(Finding("warehouse", DOUBTFUL, "a run is writing to it; ask again when it has finished"))
     except WarehouseError as error:
         found.append(Finding("warehouse", BAD, str(error)))
+    except EncryptionError as error:
+        found[-1] = Finding("encryption", BAD, str(error))
     return found
 
 
@@ -67,6 +70,18 @@ def _permissions(path: Path) -> Iterator[Finding]:
     loose = [one.name for one in ours if one.exists() and stat.S_IMODE(one.stat().st_mode) & 0o077]
     answer = f"others may read {', '.join(loose)}; chmod 600" if loose else "only the owner may read"
     yield Finding("permissions", BAD if loose else GOOD, answer)
+
+
+def _encryption(settings: WarehouseSettings) -> Finding:
+    try:
+        wanted = read_key(settings.key_file) is not None
+    except EncryptionError as error:
+        return Finding("encryption", BAD, str(error))
+    ours = [settings.path, *finished_nights(settings.path), *backups(settings.path)]
+    plain = [one.name for one in ours if is_encrypted(one) is False]
+    if wanted and plain:
+        return Finding("encryption", DOUBTFUL, f"a key is named, yet these are not encrypted: {', '.join(plain)}")
+    return Finding("encryption", GOOD, "on: AES-256-GCM" if wanted else "off")
 
 
 Answer = tuple[str, str]

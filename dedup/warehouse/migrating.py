@@ -15,7 +15,7 @@ from dedup.errors import DedupError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TABLES, VIEWS
 from dedup.warehouse.migrations import MIGRATIONS, Migration
 
-__all__ = ["back_up", "backups", "create", "move_forward", "version_of", "wrong_tables"]
+__all__ = ["back_up", "backups", "create", "log_step", "move_forward", "version_of", "wrong_tables"]
 
 
 def version_of(con: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool) -> int | None:
@@ -111,12 +111,16 @@ def _take(con: duckdb.DuckDBPyConnection, step: Migration, backup: str) -> None:
         if wrong:
             raise WarehouseError(f"Tables are not as any dedup made them: {', '.join(wrong)}. Backup: {backup}.")
     con.execute("UPDATE schema_version SET version = ?", [step.version])
-    note = f"Tables moved to schema {step.version}: {step.about}. The file as it was: {backup}"
+    log_step(con, "migrate", f"Tables moved to schema {step.version}: {step.about}. The file as it was: {backup}")
+
+
+def log_step(con: duckdb.DuckDBPyConnection, command: str, sentence: str) -> None:
+    """Write into the run log what was done while the file was opened."""
     con.execute(
         "INSERT INTO run (run_id, command, started_at, ended_at, outcome, program_version, counts, seconds, notes) "
-        "SELECT (SELECT coalesce(max(run_id), 0) + 1 FROM run), 'migrate', moment, moment, 'done', ?, "
-        "'{\"migrate\": {}}', '{}', ? FROM (SELECT date_trunc('second', current_localtimestamp()) AS moment)",
-        [importlib.metadata.version("dedup"), json.dumps({"migrate": [note]})],
+        "SELECT (SELECT coalesce(max(run_id), 0) + 1 FROM run), ?, moment, moment, 'done', ?, ?, '{}', ? "
+        "FROM (SELECT date_trunc('second', current_localtimestamp()) AS moment)",
+        [command, importlib.metadata.version("dedup"), json.dumps({command: {}}), json.dumps({command: [sentence]})],
     )
 
 

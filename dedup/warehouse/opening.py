@@ -15,12 +15,14 @@ import duckdb
 from dedup.errors import LockedError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TIME_ZONE
 from dedup.settings import WarehouseSettings
+from dedup.warehouse.encrypting import Config, arm, connect, is_encrypted, read_key, rewrite_encrypted
 from dedup.warehouse.locking import hold
-from dedup.warehouse.migrating import back_up, create, move_forward, version_of
+from dedup.warehouse.migrating import back_up, create, log_step, move_forward, version_of
 from dedup.warehouse.publishing import finished_nights, forget, publish
 from dedup.warehouse.spilling import spill_folder, sweep
+from dedup.warehouse.writing import take_the_place
 
-__all__ = ["Warehouse", "memory_warehouse", "open_finished", "open_warehouse"]
+__all__ = ["Warehouse", "another", "memory_warehouse", "open_finished", "open_warehouse"]
 
 PATIENCE = 2.0  #: seconds; ``runs list`` and ``doctor`` look into the file itself, for a moment
 
@@ -45,6 +47,16 @@ class Warehouse:
                 self.con.rollback()
             raise
         self.con.commit()
+
+    def equip(self, other: duckdb.DuckDBPyConnection) -> None:
+        """Give another engine of this process the same limits; what it spills lies, and is encrypted, as this one's."""
+        for name in ("threads", "memory_limit"):
+            other.execute(f"SET {name} = '{_setting(self.con, name)}'")
+        if self.path is not None:
+            place = _setting(self.con, "temp_directory").replace("'", "''")
+            other.execute(f"SET temp_directory = '{place}-other'")
+        if _setting(self.con, "temp_file_encryption") == "true":
+            arm(other)
 
     def publish(self, run_id: int) -> None:
         """Once it is closed, and before the lock goes, copy the file for readers as the state after ``run_id``."""
@@ -80,7 +92,8 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
 
     The file gets mode 0600, folders made for it 0700. While it is open, the process' umask is 077: the engine
     makes its log and spill files whenever it needs them. Raises LockedError (exit 4) while another process
-    writes, WarehouseError when the file is missing, damaged, or from a newer program.
+    writes, WarehouseError when the file is missing, damaged, or from a newer program, EncryptionError (exit 5) when the
+    key of an encrypted one is missing or wrong.
     """
     path = Path(path)
     if read_only and not path.exists():
@@ -128,7 +141,11 @@ def _make_folder(folder: Path) -> None:
 
 def _current(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:
     """A connection to the file with its tables as this program has them: made, or moved forward, if need be."""
-    con = _connect(path, read_only, settings)
+    key = read_key(settings.key_file)
+    plain = key is not None and not read_only and is_encrypted(path) is False
+    if key is not None and plain:
+        take_the_place(rewrite_encrypted(path, _config(settings, path), key), path, before=forget)
+    con = _connect(path, read_only, settings, key)
     try:
         if not read_only:
             path.chmod(0o600)
@@ -139,19 +156,21 @@ def _current(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb
             con.execute("CHECKPOINT")
             con.close()  # the engine's lock would go with any other opening of the file in this process
             backup = back_up(path, version)
-            con = _connect(path, read_only, settings)
+            con = _connect(path, read_only, settings, key)
             move_forward(con, version, backup.name)
+        if plain:
+            log_step(con, "encrypt", "The warehouse is encrypted from now on.")
     except BaseException:
         con.close()
         raise
     return con
 
 
-def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, read_only: bool, settings: WarehouseSettings, key: str | None) -> duckdb.DuckDBPyConnection:
     waiting_until = time.monotonic() + PATIENCE
     while True:
         try:
-            con = duckdb.connect(str(path), read_only=read_only, config=_config(settings, path))
+            con = connect(path, read_only=read_only, config=_config(settings, path), key=key)
         except duckdb.Error as error:
             if "conflicting lock" not in str(error).lower():
                 raise WarehouseError(f"{path} cannot be opened as a warehouse.") from None
@@ -161,9 +180,6 @@ def _connect(path: Path, read_only: bool, settings: WarehouseSettings) -> duckdb
         if time.monotonic() > waiting_until:
             raise LockedError(f"Another process is using {path}. Try again when it has finished.") from None
         time.sleep(PATIENCE / 20)
-
-
-Config = dict[str, str | bool | int | float | list[str]]
 
 
 def _config(settings: WarehouseSettings, path: Path | None) -> Config:
@@ -178,6 +194,19 @@ def _config(settings: WarehouseSettings, path: Path | None) -> Config:
     if path is not None:
         config["temp_directory"] = str(spill_folder(path, settings.temp_directory))
     return config
+
+
+def another(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A further connection to the same database, with temporary tables of its own."""
+    row = con.execute("SELECT current_database()").fetchone()
+    own = con.cursor()
+    own.execute('USE "' + str(row[0] if row else "").replace('"', '""') + '"')
+    return own
+
+
+def _setting(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    row = con.execute("SELECT current_setting(?)", [name]).fetchone()
+    return str(row[0]).lower() if row and isinstance(row[0], bool) else str(row[0]) if row else ""
 
 
 def _set_up(con: duckdb.DuckDBPyConnection) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dedup.errors import DedupError, UsageError
 
-__all__ = ["aside"]
+__all__ = ["aside", "take_the_place"]
 
 
 @contextlib.contextmanager
@@ -37,3 +37,17 @@ def aside(out: Path) -> Iterator[Path]:
         place.replace(out)
     finally:
         place.unlink(missing_ok=True)
+
+
+def take_the_place(place: Path, path: Path, *, before: Callable[[Path], None] | None = None) -> None:
+    """Put the finished file ``place`` where ``path`` is, safe from a power loss; right before that ``before(path)``."""
+    with place.open("rb") as handle:
+        os.fsync(handle.fileno())
+    if before is not None:
+        before(path)
+    place.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -30,7 +30,7 @@ def outcomes(settings: WarehouseSettings) -> dict[str, str]:
 
 def test_a_sound_warehouse_is_good(settings: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     found = outcomes(settings)
-    assert set(found) == {"disk", "permissions", *QUESTIONS}
+    assert set(found) == {"disk", "permissions", "encryption", *QUESTIONS}
     assert set(found.values()) == {"good"}
 
 
