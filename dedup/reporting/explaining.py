@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from dedup.reporting import numbers
 from dedup.reporting.charts import Span, timeline
+from dedup.reporting.laboratories import laboratory, level_sentence
 from dedup.reporting.page import policy, style_sheet, template
 from dedup.reporting.words import Words, plain
 from dedup.warehouse import Warehouse
@@ -55,7 +56,8 @@ class _Teller:
 def explain_text(warehouse: Warehouse, trace: Trace, lang: str) -> str:
     """The explanation as plain text, ended by a line feed. ``lang``: vi or en."""
     teller = _teller(warehouse.con, lang)
-    blocks = [_about(trace, teller), *_judgements(trace, teller), _looked_at(trace, teller)]
+    judgements = _judgements(warehouse.con, trace, teller)
+    blocks = [_about(trace, teller), *judgements, _looked_at(trace, teller)]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -69,7 +71,8 @@ def explain_html(warehouse: Warehouse, trace: Trace, lang: str) -> str:
         style=Markup(style),  # noqa: S704 (our own file)
         title=teller.words("Why this order was judged as it was"),
         about=_about(trace, teller),
-        judgements=_judgements(trace, teller) or [[teller.words("Not a repeat: no earlier line passes every test.")]],
+        judgements=_judgements(warehouse.con, trace, teller)
+        or [[teller.words("Not a repeat: no earlier line passes every test.")]],
         chart=_chart(trace, teller),
         looked_at=_looked_at(trace, teller),
     )
@@ -110,8 +113,27 @@ def _about(trace: Trace, teller: _Teller) -> list[str]:
     return lines
 
 
-def _judgements(trace: Trace, teller: _Teller) -> list[list[str]]:
-    return [_judgement(judged, trace, teller) for judged in trace["judgements"]]
+def _judgements(con: duckdb.DuckDBPyConnection, trace: Trace, teller: _Teller) -> list[list[str]]:
+    return [
+        _judgement(judged, trace, teller) + _recognition(con, judged, trace, teller) for judged in trace["judgements"]
+    ]
+
+
+def _recognition(con: duckdb.DuckDBPyConnection, judged: Mapping[str, Any], trace: Trace, teller: _Teller) -> list[str]:
+    """The levels of the two laboratories, where they decide."""
+    policy = con.execute("SELECT recognition FROM flag_state ORDER BY run_id DESC LIMIT 1").fetchone()
+    performing = next(
+        (p["line"]["performing_facility_id"] for p in trace["priors"] if _key(p["line"]) == tuple(judged["prior"])),
+        None,
+    )
+    line = trace["line"]
+    if policy != ("level",) or judged["scope"] != "elsewhere" or performing in (None, line["facility_id"]):
+        return []
+    there, here = (
+        laboratory(con, place, line["test_id"], line["ordered_at"].date())
+        for place in (performing, line["facility_id"])
+    )
+    return [level_sentence(there, here, teller.words)]
 
 
 def _judgement(judged: Mapping[str, Any], trace: Trace, teller: _Teller) -> list[str]:
@@ -165,8 +187,12 @@ def _looked_at(trace: Trace, teller: _Teller) -> list[str]:
         return [words("The person has no other order line.")]
     told = [words("Other order lines of the person, the latest first:")]
     mine = trace["line"]["test_id"]
-    single = [prior for prior in trace["priors"] if _why(prior, mine) not in _COUNTED]
-    told += [f"  – {_prior(prior, mine, teller)}" for prior in single[:_PRIORS]]
+    single: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}  # a panel's components that fare alike: one sentence
+    for prior in trace["priors"]:
+        if _why(prior, mine) not in _COUNTED:
+            direct = prior["target"] in (None, mine)
+            single.setdefault((_key(prior["line"]), direct, _result(prior, teller)), []).append(prior)
+    told += [f"  – {_prior(alike, mine, teller)}" for alike in list(single.values())[:_PRIORS]]
     if len(single) > _PRIORS:
         told.append("  – " + words("and {number} more", number=numbers.count(len(single) - _PRIORS, lang)))
     counted = Counter(_why(prior, mine) for prior in trace["priors"])
@@ -185,17 +211,21 @@ def _why(prior: Mapping[str, Any], test: str | None) -> str | None:
     return failed
 
 
-def _prior(prior: Mapping[str, Any], test: str | None, teller: _Teller) -> str:
-    words, line = teller.words, prior["line"]
+def _result(prior: Mapping[str, Any], teller: _Teller) -> str:
+    words = teller.words
     if prior["failed"] is None:
-        outcome = words("passes every test: {verdict}", verdict=words.label(prior["verdict"] or "unknown"))
-    else:
-        outcome = words.label(prior["failed"])
-        if prior["failed"] == "expired" and prior["valid_until"] is not None:
-            outcome += words(" (valid until {moment})", moment=teller.moment(prior["valid_until"]))
-    if prior["target"] not in (None, test):
-        component = plain(teller.tests.get(prior["target"], prior["target"]))
-        outcome = words("for the component {component}: {outcome}", component=component, outcome=outcome)
+        return words("passes every test: {verdict}", verdict=words.label(prior["verdict"] or "unknown"))
+    outcome = words.label(prior["failed"])
+    if prior["failed"] == "expired" and prior["valid_until"] is not None:
+        outcome += words(" (valid until {moment})", moment=teller.moment(prior["valid_until"]))
+    return outcome
+
+
+def _prior(alike: list[Mapping[str, Any]], test: str | None, teller: _Teller) -> str:
+    words, line, outcome = teller.words, alike[0]["line"], _result(alike[0], teller)
+    if alike[0]["target"] not in (None, test):
+        names = [plain(teller.tests.get(prior["target"], prior["target"])) for prior in alike]
+        outcome = words("for the component {component}: {outcome}", component=", ".join(names), outcome=outcome)
     return words(
         "{line}, {test}, collected {moment}: {outcome}.",
         line=teller.key(line),

@@ -114,6 +114,30 @@ def test_lines_without_a_flag(warehouse: Warehouse, trace: dict[str, Any]) -> No
     assert "no other order line" in explain_text(warehouse, unknown, "en")
 
 
+def test_levels_of_the_laboratories(warehouse: Warehouse, trace: dict[str, Any]) -> None:
+    con = warehouse.con
+    con.execute("UPDATE facility SET registered = true, level_to = DATE '2026-03-02' WHERE facility_id = '00001'")
+    con.execute("UPDATE facility SET registered = true WHERE facility_id = '00002'")
+    told = "Laboratories on that day: the earlier result's {}, the orderer's level 2. Recognised from level 2 on, or"
+    assert told.format("without a level") in explain_text(warehouse, trace, "en")  # lapsed the day before
+    con.execute("UPDATE facility SET level_to = NULL, iso15189 = true, accredited_tests = ['glucose', 'hba1c']")
+    assert told.format("level 3 and ISO 15189") in explain_text(warehouse, trace, "en").replace(
+        "level 2 and ISO 15189", "level 2"
+    )
+    con.execute("UPDATE facility SET accredited_tests = ['glucose']")
+    assert told.format("level 3") in explain_text(warehouse, trace, "en")
+    con.execute("UPDATE flag_state SET recognition = 'all'")
+    assert "Laboratories" not in explain_text(warehouse, trace, "en")
+
+
+def test_components_that_fare_alike_are_one_sentence(warehouse: Warehouse, trace: dict[str, Any]) -> None:
+    other = line("00003", "O9", -500, test_id="panel")
+    priors = tuple(prior(other, "expired", target=target) for target in ("glucose", "creatinine"))
+    text = explain_text(warehouse, trace | {"priors": priors, "judgements": ()}, "en")
+    assert text.count("O9/1") == 1
+    assert "for the component Glucose, creatinine: result expired" in text
+
+
 def test_many_priors_are_counted(warehouse: Warehouse, trace: dict[str, Any]) -> None:
     many = trace | {"priors": tuple(prior(line("00003", f"X{n}", -n), "expired") for n in range(100, 160))}
     assert "and 20 more" in explain_text(warehouse, many, "en")

@@ -54,3 +54,16 @@ def test_json(warehouse: Warehouse) -> None:
     assert report["basis"]["profile"] == "moh-draft-2026-08"
     assert report["tables"]["tests"][0]["test_id"] == "hba1c"
     assert report["first_at"] == "2026-03-02 08:00:00"
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_numbers_are_never_cut(warehouse: Warehouse, lang: str, width: int) -> None:
+    warehouse.con.execute("UPDATE test SET name_vi = repeat('Định lượng ', 9), name_en = repeat('Measurement ', 9)")
+    warehouse.con.execute("UPDATE flag SET avoidable_vnd = avoidable_vnd * 10000 WHERE avoidable_vnd > 0")
+    lines = printed(warehouse, lang, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+    for money in ("1,000,000,000", "1,200,000,000", "500,000,000"):
+        shown = f"₫{money}" if lang == "en" else f"{money.replace(',', '.')}\N{NO-BREAK SPACE}₫"
+        assert any(shown in line for line in lines), money

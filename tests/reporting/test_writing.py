@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import UsageError
-from dedup.reporting import Filters, figures, render, write_each_hospital, write_report
+from dedup.reporting import Filters, figures, orders_held, render, write_each_hospital, write_report
 from dedup.reporting.collation import sort_key
 from dedup.reporting.writing import file_name
 from dedup.warehouse import Warehouse, memory_warehouse
@@ -149,3 +149,19 @@ def test_vietnamese_order() -> None:
     assert sorted(words, key=sort_key) == words
     tones = ["ma", "mà", "mả", "mã", "má", "mạ", "man", "mạn"]
     assert sorted(tones, key=sort_key) == tones
+
+
+def test_files_hold_the_orders_that_a_page_cannot(warehouse: Warehouse) -> None:
+    con = warehouse.con
+    con.execute("""
+INSERT INTO line SELECT * EXCLUDE (i) REPLACE (line_id + 100 * i AS line_id, order_id || '-' || i AS order_id)
+FROM line, range(1300) AS r(i) WHERE line_id = 2""")
+    con.execute("""
+INSERT INTO flag SELECT * EXCLUDE (i) REPLACE (order_id || '-' || i AS order_id)
+FROM flag, range(1300) AS r(i) WHERE order_id = 'O2'""")
+    page, file = (figures(warehouse, orders=orders_held(form)) for form in ("html", "csv"))
+    assert (len(page.tables["orders"].rows), page.orders_left_out) == (1200, 106)
+    assert "106 more orders are not on this page" in render(page, "html", "en").decode()
+    assert (len(file.tables["orders"].rows), file.orders_left_out) == (1306, 0)
+    assert "dedup export flags" not in render(file, "csv", "en").decode()
+    assert "106 more orders do not fit here" in render(page, "csv", "en").decode()
