@@ -34,6 +34,8 @@ def render_csv(figures: Figures, lang: str) -> str:
         writer.writerow([_cell(flat.title)])
         writer.writerow([_cell(text) for text, _ in flat.columns])
         writer.writerows([_cell(value) for value in row] for row in flat.rows)
+        if flat.note:
+            writer.writerow([_cell(flat.note)])
     return out.getvalue()
 
 

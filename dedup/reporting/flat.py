@@ -27,6 +27,7 @@ class Flat:
     about: str
     columns: tuple[tuple[str, Kind], ...]
     rows: tuple[tuple[Any, ...], ...]
+    note: str = ""  #: what is not in the rows
 
 
 def flatten(figures: Figures, words: Words) -> Iterator[Flat]:
@@ -90,13 +91,11 @@ def _flat(table: Table, figures: Figures, words: Words) -> Flat:
         )
         for row in table.rows
     ]
-    about = words(section.about)
+    note = ""
     if section.name == "orders" and figures.orders_left_out > 0:
         number = numbers.count(figures.orders_left_out, words.lang)
-        about += " " + words(
-            "{number} more orders do not fit here: dedup export flags gives all of them.", number=number
-        )
-    return Flat(section.name, words(section.title), about, tuple(columns), tuple(rows))
+        note = words("{number} more orders do not fit here: dedup export flags gives all of them.", number=number)
+    return Flat(section.name, words(section.title), words(section.about), tuple(columns), tuple(rows), note)
 
 
 def _headings(column: Column, words: Words) -> list[tuple[str, Kind]]:

@@ -48,7 +48,7 @@ def render_xlsx(figures: Figures, lang: str) -> bytes:
     first = len(head(figures, words)) + 2
     for row, (flat, name) in enumerate(zip(flats, names, strict=True), start=first):
         contents.write_url(row, 0, f"internal:'{name.replace(chr(39), chr(39) * 2)}'!A1", string=flat.title[:255])
-        contents.write_string(row, 1, flat.about[:_LONGEST])
+        contents.write_string(row, 1, f"{flat.about} {flat.note}".rstrip()[:_LONGEST])
     contents.set_column(0, 0, 48)
     contents.set_column(1, 1, 90)
     for flat, name in zip(flats, names, strict=True):
