@@ -7,7 +7,7 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Scan", "scan_lines", "sha256"]
+__all__ = ["Scan", "count_starts", "scan_lines", "sha256"]
 
 _CHUNK = 1 << 22
 
@@ -26,6 +26,22 @@ def sha256(path: Path) -> str:
     """The SHA-256 of the file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_starts(path: Path, word: bytes, before: bytes) -> int:
+    """How often ``word`` stands at the beginning of the file or right after one of the bytes ``before``."""
+    import numpy as np
+
+    count, rest = 0, before[:1]
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            data = np.frombuffer(rest + chunk, np.uint8)
+            found = np.flatnonzero(data[1 : len(data) - len(word) + 1] == word[0])
+            for place, letter in enumerate(word[1:], 2):
+                found = found[data[found + place] == letter]
+            count += int(np.isin(data[found], np.frombuffer(before, np.uint8)).sum())
+            rest = data[-len(word) :].tobytes()
+    return count
 
 
 def scan_lines(path: Path) -> Scan:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dedup.loading import hl7v2_text
 from dedup.warehouse import Warehouse
 from tests.loading.conftest import SAMPLES, Loader, rejected, rows
 
@@ -153,3 +154,46 @@ def test_cut_anywhere(loader: Loader, tmp_path: Path) -> None:
     text = "".join(message(obr(f"{n}"), "OBX|1|NM|x||5||||||F") for n in range(3))
     for cut in range(0, len(text), 37):
         loader(put(tmp_path, text[: len(text) - cut]))
+
+
+def test_each_order_has_the_patient_before_it(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    second = "PID|1||BN02^^^98001^MR||TRẦN^THỬ^VĂN||19900101|M"
+    loader(put(tmp_path, message(obr(), second, obr("7002"))))
+    found = rows(warehouse, "SELECT order_id, patient_id, department FROM line JOIN identity USING (identity_id)")
+    assert sorted(found) == [("7001", "BN01", "K01"), ("7002", "BN02", None)]
+
+
+def test_several_cards_and_a_price(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    cards = PID.replace("~DN", "~TE1010222222222^^^BHYT~DN")
+    priced = obr().replace("202604010900||", "202604010900|22400&VND|")
+    dollars = obr("7002").replace("202604010900||", "202604010900|5&USD|")
+    loader(put(tmp_path, message(priced, dollars).replace(PID, cards)))
+    found = rows(
+        warehouse, "SELECT insurance_id, price_vnd FROM line JOIN identity USING (identity_id) ORDER BY order_id"
+    )
+    assert found == [("TE1010222222222;DN4010111111111", 22400), ("TE1010222222222;DN4010111111111", None)]
+
+
+def test_an_escape_is_read_from_the_left(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(put(tmp_path, message(obr(code=r"X^a\E\T\E\b"))))
+    assert rows(warehouse, "SELECT test_name FROM line") == [("a\\T\\b",)]
+
+
+def test_a_byte_order_mark_and_messages_cut_by_the_chunks(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hl7v2_text, "_CHUNK", 700)
+    loader(put(tmp_path, "\ufeff" + "".join(message(obr(f"{n}"), "OBX|1|NM|x||5||||||F") for n in range(40))))
+    assert rows(warehouse, """SELECT count(*), count(DISTINCT order_id) FROM line WHERE "value" = '5'""") == [(40, 40)]
+
+
+def test_a_message_longer_than_any_real_one_is_cut(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hl7v2_text, "_CHUNK", 700)
+    monkeypatch.setattr(hl7v2_text, "_MAX_MESSAGE", 2000)
+    endless = message(*(obr(f"{n}") for n in range(100)))
+    summary = loader(put(tmp_path, message(obr("A")) + endless + message(obr("B"))))
+    assert {reason for *_, reason in rejected(warehouse)} == {"too_long"}
+    assert rows(warehouse, "SELECT count(*) FROM line WHERE order_id IN ('A', 'B', '0')") == [(3,)]
+    assert summary.rows_read == 102

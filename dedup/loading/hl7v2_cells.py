@@ -1,0 +1,226 @@
+"""Cells of delimited text as columns: where each begins and ends, found for all segments of a chunk at once.
+
+Nothing is copied until the end: a column of cells is two arrays of byte offsets, and becomes Arrow text as views into
+the chunk's own bytes. Delimiters are the usual ones, ``|`` between fields, ``~`` repetitions, ``^`` components, ``&``
+subcomponents; they are ASCII, so the bytes between two of them are whole UTF-8 characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Cells", "Chunk", "Ints", "Mask", "Rows", "Words", "first_given", "word"]
+
+Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]  #: segment numbers; -1 where there is no such segment
+Words = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+_PADDING = 64  # bytes, and marks, behind the chunk's own that may be looked at without asking
+_KEEP = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)  # of eight bytes, the first so many
+_INLINE = 12  # shorter texts stand in Arrow's view itself
+_WIDE = 40  # longer than any date or time
+_ENDS = b"\r\n\x0b\x1c"  # line ends, and the bytes MLLP puts around a message
+
+
+class Cells(NamedTuple):
+    """One text a row: the offsets of its first byte and of the byte behind its last. Equal: blank."""
+
+    start: Ints
+    end: Ints
+
+    @property
+    def given(self) -> Mask:
+        """Which are not blank."""
+        return self.end > self.start
+
+    def at(self, rows: Rows) -> Cells:
+        """Those of some rows."""
+        return Cells(self.start[rows], self.end[rows])
+
+    def where(self, condition: Mask) -> Cells:
+        """Blank where the condition does not hold."""
+        return Cells(self.start, np.where(condition, self.end, self.start))
+
+
+def first_given(*cells: Cells) -> Cells:
+    """Per row the first that is not blank."""
+
+    def either(one: Cells, other: Cells) -> Cells:
+        given = one.given
+        return Cells(np.where(given, one.start, other.start), np.where(given, one.end, other.end))
+
+    return reduce(either, cells)
+
+
+def word(text: str) -> int:
+    """A word of at most eight letters as ``Chunk.words`` writes it."""
+    return int.from_bytes(text.encode(), "little")
+
+
+class Chunk:
+    """Whole messages: bytes in UTF-8, taken apart into segments."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data + bytes(_PADDING)
+        self._bytes = np.frombuffer(self._data, np.uint8)
+        text = self._bytes[: len(data)]
+        self._at = {mark: _positions(text, mark) for mark in "|~^&"}
+        controls = np.flatnonzero(text < 32)
+        ends = controls[np.isin(text[controls], np.frombuffer(_ENDS, np.uint8))]
+        starts = np.concatenate(([0], ends + 1))
+        ends = np.append(ends, len(data))
+        whole = ends - starts >= 3
+        self._start, self._end = starts[whole], ends[whole]
+        self._pipe = np.searchsorted(self._at["|"], self._start)  # the number of each segment's first bar
+        self._names = _eight(self._data, self._start) & _KEEP[3]
+
+    def __len__(self) -> int:
+        return len(self._start)
+
+    def named(self, name: str) -> Mask:
+        """Which segments have this name of three letters."""
+        same: Mask = self._names == word(name)
+        return same
+
+    def is_utf8(self) -> bool:
+        import pyarrow as pa
+
+        whole = pa.array([0, len(self._data)], pa.int64()).buffers()[1]
+        try:
+            pa.Array.from_buffers(pa.large_string(), 1, [None, whole, pa.py_buffer(self._data)]).validate(full=True)
+        except pa.ArrowInvalid:
+            return False
+        return True
+
+    def begin_with(self, header: bytes) -> bool:
+        """Whether every MSH segment begins with these eight bytes."""
+        begin = _eight(self._data, self._start[self.named("MSH")])
+        return bool((begin == int.from_bytes(header, "little")).all())
+
+    def field(self, rows: Rows, number: int) -> Cells:
+        """Field ``number`` of a segment a row, with all its repetitions; blank where there is none."""
+        bars = self._at["|"]
+        before = self._pipe[rows] + (number - 1)
+        limit = np.where(rows < 0, 0, self._end[rows])
+        start = np.minimum(bars[before] + 1, limit)
+        return Cells(start, np.minimum(bars[before + 1], limit).clip(min=start))
+
+    def component(self, cells: Cells, number: int) -> Cells:
+        """Component ``number`` of the first repetition."""
+        return self.components(cells, number)[0]
+
+    def components(self, cells: Cells, *numbers: int) -> list[Cells]:
+        """Components of the first repetition."""
+        return self.parts(self.part(cells, "~", 1), "^", *numbers)
+
+    def part(self, cells: Cells, mark: str, number: int) -> Cells:
+        return self.parts(cells, mark, number)[0]
+
+    def parts(self, cells: Cells, mark: str, *numbers: int) -> list[Cells]:
+        """What stands between the marks ``number`` - 1 and ``number`` (from 1) of each cell."""
+        start, end = cells
+        if not cells.given.any():
+            return [cells] * len(numbers)
+        at = self._at[mark]
+        first = np.searchsorted(at, start)
+        found = []
+        for number in numbers:
+            begin = start if number == 1 else np.minimum(at[first + (number - 2)] + 1, end)
+            found.append(Cells(begin, np.minimum(at[first + (number - 1)], end).clip(min=begin)))
+        return found
+
+    def words(self, cells: Cells) -> Words:
+        """Short texts as numbers (see ``word``); 0 when blank or longer than eight bytes."""
+        length = cells.end - cells.start
+        return np.where(length <= 8, _eight(self._data, cells.start) & _KEEP[np.minimum(length, 8)], 0).astype(
+            np.uint64
+        )
+
+    def capitals(self, cells: Cells) -> Words:
+        """The same in capital letters."""
+        return self.words(cells) & np.uint64(0xDFDFDFDFDFDFDFDF)
+
+    def digits(self, cells: Cells, count: int) -> Mask:
+        """Which begin with ``count`` digits."""
+        digits = (self._letters(cells.start, count) - np.uint8(48) < 10).all(axis=1)
+        found: Mask = digits & (cells.end - cells.start >= count)
+        return found
+
+    def texts(self, cells: Cells) -> list[str]:
+        """The cells as Python texts; for the few that need a closer look."""
+        pairs = zip(cells.start.tolist(), cells.end.tolist(), strict=True)
+        return [self._data[start:end].decode() for start, end in pairs]
+
+    def column(self, cells: Cells) -> Any:
+        """The cells as an Arrow column of views into the chunk."""
+        return _views(self._data, cells)
+
+    def rewritten(self, cells: Cells, shapes: Sequence[tuple[Mask, str]]) -> Any:
+        """An Arrow column where cells that fit get other marks between their first bytes.
+
+        Of each shape, the cells it is for and how they begin afterwards, ``a`` to ``z`` standing for the first bytes:
+        ``abcd-ef`` makes 2026-04 of 202604. What follows, and cells of no shape, stay as they are; those that become
+        longer than any date or time end as a question mark.
+        """
+        length = cells.end - cells.start
+        out = np.zeros((len(length), _WIDE), np.uint8)
+        size = length.copy()
+        others = ~np.logical_or.reduce([fits for fits, _ in shapes])
+        for fits, shape in [*shapes, (others, "")]:
+            rows = np.flatnonzero(fits)
+            block, taken = self._shaped(cells.start[rows], shape)
+            out[rows, : len(shape)] = block
+            size[rows] += len(shape) - taken
+            longer = rows[length[rows] > taken]
+            if len(longer):
+                out[longer, len(shape) :] = self._letters(cells.start[longer] + taken, _WIDE - len(shape))
+        long = size > _WIDE
+        out[long, 0], size[long] = ord("?"), 1
+        start = np.arange(len(size)) * _WIDE
+        return _views(out.tobytes(), Cells(start, start + size))
+
+    def _shaped(self, start: Ints, shape: str) -> tuple[npt.NDArray[np.uint8], int]:
+        """A row of bytes for each offset, and how many of the text's own are in it."""
+        block = np.empty((len(start), len(shape)), np.uint8)
+        block[:] = np.frombuffer(shape.encode(), np.uint8)
+        places = [place for place, mark in enumerate(shape) if mark.islower()]
+        block[:, places] = self._letters(start, len(places))
+        return block, len(places)
+
+    def _letters(self, start: Ints, count: int) -> npt.NDArray[np.uint8]:
+        """So many bytes from each offset on: an array of (rows, count)."""
+        eights = [_eight(self._data, start + place) for place in range(0, max(count, 1), 8)]
+        return np.stack(eights, axis=1).view(np.uint8)[:, :count]
+
+
+def _views(data: bytes, cells: Cells) -> Any:
+    """Arrow text: per row its length and first four bytes; then eight more, or the buffer's number and the offset."""
+    import pyarrow as pa
+
+    length = cells.end - cells.start
+    if not length.any():
+        views = np.zeros((len(length), 2), np.uint64)
+        return pa.Array.from_buffers(pa.string_view(), len(length), [None, pa.py_buffer(views), pa.py_buffer(data)])
+    low, high = _eight(data, cells.start), _eight(data, cells.start + 8)
+    views = np.empty((len(length), 2), np.uint64)
+    views[:, 0] = length.astype(np.uint64) | (low & _KEEP[np.minimum(length, 4)]) << np.uint64(32)
+    inline = (low >> np.uint64(32) | high << np.uint64(32)) & _KEEP[(length - 4).clip(0, 8)]
+    views[:, 1] = np.where(length <= _INLINE, inline, cells.start.astype(np.uint64) << np.uint64(32))
+    return pa.Array.from_buffers(pa.string_view(), len(length), [None, pa.py_buffer(views), pa.py_buffer(data)])
+
+
+def _eight(data: bytes, start: Ints) -> Words:
+    """The eight bytes from each offset on, little-endian."""
+    anywhere: Words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
+    return anywhere[start]
+
+
+def _positions(text: npt.NDArray[np.uint8], mark: str) -> Ints:
+    """Where the mark stands; behind the last, places further than any text."""
+    return np.append(np.flatnonzero(text == ord(mark)), np.full(_PADDING, len(text)))
