@@ -33,9 +33,7 @@ START: dict[str, dict[str, float]] = {
     },
     "middle_name": {"one_missing": -1, "overlaps": 1, "similar": 1, "differs": -5},
     "family_name": {"similar": 1, "differs": -6},
-    "given_rarity": {"common": 2.5, "uncommon": 5, "rare": 7, "very_rare": 9, "unheard_of": 11},
-    "middle_rarity": {"common": 2.5, "uncommon": 4.5, "rare": 6.5, "very_rare": 8, "unheard_of": 9},
-    "family_rarity": {"common": 1.4, "uncommon": 4, "rare": 6.5, "very_rare": 8.5, "unheard_of": 9},
+    "name_rarity": {name: float(bits) for bits, name in zip(range(5, 31, 2), FIELDS["name_rarity"][1:], strict=True)},
     "birth_date": {
         "equal": 14.3, "day_month_swapped": 9, "one_part_differs": 6, "year_typed_wrong": 5, "year_only_equal": 5.5,
         "year_equal_rest_differs": -1, "differs": -8, "generation_apart": -12,

@@ -10,7 +10,7 @@ import numpy as np
 from dedup.matching import blocking
 from dedup.matching.comparing import compare
 from dedup.matching.deciding import METHODS, decide
-from dedup.matching.model import rarity_levels
+from dedup.matching.model import name_bits
 from dedup.matching.variants import read_variants
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Scorer:
     settings: MatchingSettings
 
     def __post_init__(self) -> None:
-        self.rarity = rarity_levels(self.v, self.card)
+        self.rarity = name_bits(self.v, self.card)
 
     def levels(self, a: Positions, b: Positions) -> dict[str, Any]:
         """The levels of the pairs (a, b)."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.matching.comparing import FIELDS
+from dedup.matching.comparing import FIELDS, UNHEARD_BITS
 
 if TYPE_CHECKING:
     from dedup.matching.comparing import Levels, Positions
     from dedup.matching.variants import Coded, Variants
 
-__all__ = ["Scorecard", "probability", "rarity_levels", "shipped"]
+__all__ = ["Scorecard", "name_bits", "probability", "shipped"]
 
 _SHIPPED = Path(__file__).parent / "data" / "scorecard.json"
-#: Surprise in bits at which a name part counts as uncommon, rare, very rare, unheard of.
-_RARITY_BITS = (3.0, 6.0, 8.5, 13.0)
-#: The surprise of a name the frequencies do not hold.
-_UNHEARD_BITS = 16.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,12 @@ class Scorecard:
         # Sums of the same numbers in the same order; rounded so that no platform's last digit decides.
         return np.round(self.prior + total, 6)
 
+    def fits_fields(self) -> bool:
+        """Whether it weighs every level there is today, and no other."""
+        return {name: set(levels) for name, levels in FIELDS.items()} == {
+            name: set(levels) for name, levels in self.weights.items()
+        }
+
     def to_json(self) -> str:
         """The file's text."""
         return json.dumps(self.__dict__ | {"guards": list(self.guards)}, ensure_ascii=False, indent=1, sort_keys=True)
@@ -67,22 +70,14 @@ def probability(bits: Positions) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(1 / (1 + np.exp2(-np.clip(bits, -60, 60))))
 
 
-def rarity_levels(v: Variants, card: Scorecard) -> dict[str, Positions]:
-    """For each name part the rarity level of every variant (0: no such part)."""
-    return {
-        part: _levels(v.text[f"{part}_name"], card.frequencies[part])
-        for part in ("given", "middle", "family")
-    }  # fmt: skip
+def name_bits(v: Variants, card: Scorecard) -> dict[str, Positions]:
+    """For each name part the surprise in bits of every variant's (0: no such part)."""
+    return {part: _bits(v.text[f"{part}_name"], card.frequencies[part]) for part in ("given", "middle", "family")}
 
 
-def _levels(column: Coded, shares: dict[str, float]) -> Positions:
-    bits = np.array(
-        [
-            sum(-np.log2(shares[t]) if t in shares else _UNHEARD_BITS for t in text.split())
-            for text in column.values.to_pylist()
-        ]
-        + [0.0]
-    )
-    found = 1 + np.searchsorted(_RARITY_BITS, bits, side="right")
-    found[-1] = 0  # code -1: no such part
-    return np.asarray(found.astype(np.uint8)[column.codes])
+def _bits(column: Coded, shares: dict[str, float]) -> Positions:
+    bits = [
+        sum(-math.log2(shares[t]) if t in shares else UNHEARD_BITS for t in text.split())
+        for text in column.values.to_pylist()
+    ]
+    return np.asarray(np.array([*bits, 0.0])[column.codes])  # the last for code -1: no such part

@@ -62,7 +62,7 @@ def _name_steps(source: str) -> str:
 ), part AS (
   SELECT folded, stand_in, name, CASE WHEN len(token) > 1 THEN token[1] END AS family_name,
     nullif({names.informative_sql("array_to_string(token[2:-2], ' ')")}, '') AS middle_name,
-    CASE WHEN token[-1] NOT IN ('thi', 'van', '') THEN token[-1] END AS given_name,
+    CASE WHEN len(token) > 2 OR token[-1] NOT IN ('thi', 'van', '') THEN token[-1] END AS given_name,
     array_to_string(list_sort(token), ' ') AS bag, {names.skeleton_sql("name")} AS skeleton
   FROM piece
 ), parted AS (

@@ -17,9 +17,14 @@ __all__ = ["clear", "count", "learn", "made_with", "note_made_with", "serving"]
 
 
 def serving(con: duckdb.DuckDBPyConnection) -> Scorecard:
-    """The scorecard learnt last from this warehouse, else the shipped one."""
+    """The scorecard learnt last from this warehouse, else the shipped one.
+
+    One learnt by an earlier version, which compared other fields, serves no more: the shipped one does until
+    ``match --train``.
+    """
     row = con.execute("SELECT scorecard FROM match_model ORDER BY run_id DESC LIMIT 1").fetchone()
-    return shipped() if row is None else Scorecard.from_json(row[0])
+    card = None if row is None else Scorecard.from_json(row[0])
+    return shipped() if card is None or not card.fits_fields() else card
 
 
 def learn(con: duckdb.DuckDBPyConnection, run_id: int, settings: MatchingSettings) -> tuple[Scorecard, list[str]]:

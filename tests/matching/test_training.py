@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from dedup.matching import training
+from dedup.matching import state, training
 from dedup.matching.comparing import FIELDS
 from dedup.matching.model import Scorecard, probability, shipped
 from dedup.simulation.records import records
@@ -62,8 +64,16 @@ def test_a_scorecard_survives_its_file() -> None:
 
 def test_the_shipped_scorecard_knows_every_level() -> None:
     card = shipped()
-    assert {name: set(card.weights[name]) for name in FIELDS} == {name: set(levels) for name, levels in FIELDS.items()}
+    assert card.fits_fields()
     assert card.version.startswith("shipped-")
+
+
+def test_a_scorecard_of_other_fields_serves_no_more(warehouse: Warehouse) -> None:
+    old = replace(shipped(), version="learnt-old", weights=shipped().weights | {"given_rarity": {"common": 2.5}})
+    for card, served in ((old, shipped().version), (replace(shipped(), version="learnt-new"), "learnt-new")):
+        warehouse.con.execute("DELETE FROM match_model")
+        warehouse.con.execute("INSERT INTO match_model VALUES (?, ?, 1)", [card.version, card.to_json()])
+        assert state.serving(warehouse.con).version == served
 
 
 def test_too_few_ids_teach_nothing_and_say_so(warehouse: Warehouse) -> None:
