@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dedup.cli.call import Call, FailOn, Profile, Rules, command, laid_over
-from dedup.cli.showing import fail_on, put_report
+from dedup.cli.showing import fail_on, note, put_report
 from dedup.errors import UsageError
 from dedup.schema import SCOPES
 
@@ -55,7 +55,6 @@ def report(
     """What was repeated, where, and what it cost; or whom to connect next. Filters may be repeated."""
     from dedup import pipeline
     from dedup.reporting import Filters, figures, orders_held, render, rollout, write_each_hospital, write_report
-    from dedup.warehouse.access import note_access
 
     filters = Filters(
         hospitals=tuple(hospital or ()),
@@ -71,8 +70,7 @@ def report(
     if which == "rollout" and (each_hospital or identified):
         raise UsageError("--each-hospital and --identified are for the report on repeats.")
     with pipeline.reading(call.settings) as warehouse:
-        if identified:
-            note_access(call.settings.warehouse.path, "report", **dataclasses.asdict(filters))
+        note(call, f"report {which}", identified=identified, **dataclasses.asdict(filters))
         if each_hospital:
             files = write_each_hospital(warehouse, filters, form, call.lang, each_hospital, identified=identified)
             call.say(f"{len(files):,} files in {each_hospital}")
@@ -107,6 +105,7 @@ def explain(
     settings = laid_over(call.settings, rules=rules, profile=profile)
     with pipeline.reading(settings) as warehouse:
         traced = dataclasses.asdict(trace(warehouse, settings, facility, order, line))
+        note(call, "explain", identified=False, order=[facility, order, line])
         if call.json:
             call.put_json(traced)
         else:
@@ -125,11 +124,9 @@ def export(
     """Write flags, order lines or patients to a file."""
     from dedup import pipeline
     from dedup.research import export as write
-    from dedup.warehouse.access import note_access
 
     with pipeline.reading(call.settings) as warehouse:
-        if identified:
-            note_access(call.settings.warehouse.path, "export", what=what)
+        note(call, f"export {what}", identified=identified)
         rows = write(warehouse, what, out, identified=identified)
     if call.json:
         call.put_json({"file": str(out), "rows": rows})

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dedup.cli.call import Call, command
-from dedup.cli.showing import put_fields, put_rows
+from dedup.cli.showing import note, put_fields, put_rows
 
 __all__ = ["register"]
 
@@ -36,11 +36,9 @@ def export(
     """Write the pairs that wait for a decision, with the evidence in words."""
     from dedup import pipeline
     from dedup.matching import review_export
-    from dedup.warehouse.access import note_access
 
     with pipeline.reading(call.settings) as warehouse:
-        if identified:
-            note_access(call.settings.warehouse.path, "review export")
+        note(call, "review export", identified=identified)
         pairs = review_export(warehouse, call.settings, out, identified=identified, limit=limit)
     if call.json:
         call.put_json({"file": str(out), "pairs": pairs})

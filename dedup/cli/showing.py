@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dedup.cli.call import Call, Lang
-from dedup.errors import FindingsError
+from dedup.errors import DedupError, FindingsError
 
 if TYPE_CHECKING:
     from dedup.reporting import Figures
 
-__all__ = ["fail_on", "flat", "put_fields", "put_report", "put_rows", "put_run", "stage_lines"]
+__all__ = ["fail_on", "flat", "note", "put_fields", "put_report", "put_rows", "put_run", "stage_lines"]
 
 #: Columns of a report that goes to a file or another program instead of a terminal.
 FILE_WIDTH = 120
@@ -27,6 +27,22 @@ def fail_on(figures: Figures, limit: int | None) -> None:
     found = figures.scope("elsewhere").verdicts["avoidable"]
     if limit is not None and found > limit:
         raise FindingsError(f"{found:,} avoidable repeats at another facility are more than --fail-on {limit:,}.")
+
+
+def note(call: Call, command: str, *, identified: bool, **about: object) -> None:
+    """Write into the access log that ``command`` is about to give data out.
+
+    Names are not shown when that fails (DedupError); what is pseudonymous is shown all the same, with a word about it:
+    somebody who may only read the folder of the warehouse still gets a report.
+    """
+    from dedup.warehouse.access import note_access
+
+    try:
+        note_access(call.settings.warehouse.path, command, identified=identified, **about)
+    except DedupError as error:
+        if identified:
+            raise
+        call.say(str(error).removesuffix(" Nothing was shown."))
 
 
 def put_report(call: Call, figures: Figures, *langs: Lang) -> None:

@@ -1,4 +1,4 @@
-"""Who looked at patients by name: one line for each time, beside the warehouse, never overwritten."""
+"""Who was given data, by name or not: one line for each time, beside the warehouse, never overwritten."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def access_log(path: Path) -> Path:
 
 
 def note_access(path: Path, command: str, **about: object) -> None:
-    """Write down that ``command`` shows patients by name, before it does: when, who, where, and ``about`` what.
+    """Write down that ``command`` gives data out, before it does: when, who, where, and ``about`` what.
 
     Raises DedupError when it cannot be written: what is not written down is not shown.
     """
