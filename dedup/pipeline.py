@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,22 @@ from dedup.warehouse.runs import now
 if TYPE_CHECKING:
     from dedup.loading import DeliverySummary
     from dedup.reporting import Figures, Filters
+    from dedup.rules import Period
 
-__all__ = ["RunSummary", "decide", "flag", "latest", "load", "match", "night", "reading", "report", "run", "vacuum"]
+__all__ = [
+    "RunSummary",
+    "backfill",
+    "decide",
+    "flag",
+    "latest",
+    "load",
+    "match",
+    "night",
+    "reading",
+    "report",
+    "run",
+    "vacuum",
+]
 
 
 @dataclass(frozen=True)
@@ -93,15 +108,45 @@ def decide(decisions: Path, settings: Settings) -> int:
         return review_import(warehouse, log, decisions)
 
 
-def vacuum(settings: Settings) -> tuple[int, int]:
-    """Write the file anew without the room it no longer needs; bytes before and after."""
+def backfill(settings: Settings, period: Period) -> RunSummary:
+    """Only flag, and only what was ordered from the first to the last day of ``period``, by the present rules."""
+    with _writing("backfill", settings, must_exist=True) as (warehouse, log):
+        _flag(warehouse, log, settings, period=period)
+    return _summary(log)
+
+
+def vacuum(settings: Settings, today: datetime.date | None = None) -> tuple[RunSummary, int, int]:
+    """Drop what is older than ``keep_days``, then write the file anew without the room it no longer needs.
+
+    Second and third: bytes before and after.
+    """
+    from dedup.warehouse.publishing import forget as forget_copies
     from dedup.warehouse.vacuuming import vacuum as write_anew
 
     reading(settings).close()  # says what is missing
     with open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse:
-        with start_run(warehouse, "vacuum"):
-            pass  # noted before, because what is written to the old file from here on is lost
-        return write_anew(warehouse, settings.warehouse)
+        with start_run(
+            warehouse, "vacuum"
+        ) as log:  # before, because what is written to the old file afterwards is lost
+            if settings.warehouse.keep_days is not None:
+                day = (today or now().date()) - datetime.timedelta(days=settings.warehouse.keep_days)
+                _forget(warehouse, log, settings, day)
+                warehouse.publish(log.run_id)
+                warehouse.when_closed(forget_copies, settings.warehouse.path)  # before that: they hold what was dropped
+        return _summary(log), *write_anew(warehouse, settings.warehouse)
+
+
+def _forget(warehouse: Warehouse, log: Run, settings: Settings, before: datetime.date) -> None:
+    """What remains is as if nothing else had ever been loaded."""
+    from dedup.loading import forget as forget_lines
+    from dedup.matching import forget as forget_records
+    from dedup.rules import forget as forget_flags
+
+    forget_lines(warehouse, log, before)
+    _match(warehouse, log, settings)
+    forget_records(warehouse, log)
+    _flag(warehouse, log, settings)
+    forget_flags(warehouse, log, before)
 
 
 def report(settings: Settings, filters: Filters | None = None) -> Figures:
@@ -152,10 +197,12 @@ def _match(warehouse: Warehouse, log: Run, settings: Settings, *, train: bool = 
     match_room(warehouse, log, settings, train=train)
 
 
-def _flag(warehouse: Warehouse, log: Run, settings: Settings, *, everything: bool = False) -> None:
+def _flag(
+    warehouse: Warehouse, log: Run, settings: Settings, *, everything: bool = False, period: Period | None = None
+) -> None:
     from dedup.rules import flag as flag_room
 
-    flag_room(warehouse, log, settings, everything=everything)
+    flag_room(warehouse, log, settings, everything=everything, period=period)
 
 
 def _sensitive_codes(settings: Settings) -> list[tuple[str, str]]:

@@ -40,6 +40,7 @@ class WarehouseSettings(_Section):
     threads: Annotated[int, Field(ge=1)] | None = None  #: None: all cores
     memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*(MB|MiB|GB|GiB)$")] | None = None
     temp_directory: Path | None = None  #: None: beside the warehouse
+    keep_days: Annotated[int, Field(ge=1)] | None = None  #: ``dedup vacuum`` drops older order lines; None: none
     key_file: Path | None = None  #: holds the key of an encrypted warehouse; None: DEDUP_KEY, else not encrypted
 
 

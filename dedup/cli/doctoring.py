@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dedup.cli.call import Call, command
-from dedup.cli.showing import put_rows
+from dedup.cli.showing import put_rows, stage_lines
 from dedup.errors import DedupError
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ def register(app: typer.Typer) -> None:
 
 
 def vacuum(call: Call) -> None:
-    """Write the warehouse anew without the room it no longer needs."""
+    """Drop what is older than keep_days, and write the warehouse anew without the room it no longer needs."""
     from dedup import pipeline
 
-    before, after = pipeline.vacuum(call.settings)
+    summary, before, after = pipeline.vacuum(call.settings)
     if call.json:
-        call.put_json({"bytes_before": before, "bytes_after": after})
+        call.put_json({"bytes_before": before, "bytes_after": after, "dropped": summary.counts.get("retention", {})})
+    for line in stage_lines(summary.counts, summary.seconds, summary.notes):
+        call.say(line)
     call.say(f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
 
 

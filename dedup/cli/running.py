@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dedup.cli.call import Call, Facilities, FailOn, MappingFile, Profile, Rules, command, laid_over
 from dedup.cli.showing import fail_on, put_report, stage_lines
+from dedup.errors import UsageError
 
 if TYPE_CHECKING:
     from dedup.pipeline import RunSummary
@@ -19,11 +21,12 @@ Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT…", help="Files, o
 InputsOrInbox = Annotated[
     list[Path] | None, typer.Argument(metavar="[INPUT…]", help="Files, or folders read whole; else the inbox.")
 ]
+_DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands that do the work."""
-    for body in (demo, run, load, match, flag):
+    for body in (demo, run, load, match, flag, backfill):
         command(app)(body)
 
 
@@ -103,6 +106,22 @@ def flag(
 
     settings = laid_over(call.settings, rules=rules, profile=profile)
     _put(call, pipeline.flag(settings, everything=everything))
+
+
+def backfill(
+    call: Call,
+    since: Annotated[datetime.datetime, typer.Option("--from", **_DAY, help="The first day.")],
+    until: Annotated[datetime.datetime, typer.Option("--to", **_DAY, help="The last day.")],
+    rules: Rules = None,
+    profile: Profile = None,
+) -> None:
+    """Only flag what was ordered from one day to another, by the present rules."""
+    from dedup import pipeline
+
+    if until < since:
+        raise UsageError("--to is before --from.")
+    settings = laid_over(call.settings, rules=rules, profile=profile)
+    _put(call, pipeline.backfill(settings, (since.date(), until.date())))
 
 
 def _tell(call: Call, summary: RunSummary) -> None:

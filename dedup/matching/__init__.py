@@ -3,7 +3,7 @@
 from dedup.matching.evaluating import Evaluation, evaluate
 from dedup.matching.explaining import PairExplanation, Step, explain_pair
 from dedup.matching.reviewing import review_export, review_import
-from dedup.matching.stage import MatchSummary, match
+from dedup.matching.stage import MatchSummary, forget, match
 
 __all__ = [
     "Evaluation",
@@ -12,6 +12,7 @@ __all__ = [
     "Step",
     "evaluate",
     "explain_pair",
+    "forget",
     "match",
     "review_export",
     "review_import",

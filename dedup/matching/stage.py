@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dedup.settings import MatchingSettings, Settings
     from dedup.warehouse import Run, Warehouse
 
-__all__ = ["MatchSummary", "match"]
+__all__ = ["MatchSummary", "forget", "match"]
 
 _TEMPORARY = ("normalised", "arrived", "gone", "stirred", "component", "placed")
 
@@ -46,6 +46,19 @@ def match(warehouse: Warehouse, run: Run, settings: Settings, *, train: bool = F
         stage.notes.extend(notes)
         run.version(model=summary.model_version)
     return summary
+
+
+def forget(warehouse: Warehouse, run: Run) -> None:
+    """Drop what is kept of patient records that are no more: changes of their person, and human decisions. One
+    transaction; counts go to the stage ``retention``."""
+    gone = "NOT IN (SELECT patient_record_id FROM patient_record)"
+    with run.stage("retention") as stage, warehouse.transaction() as con:
+        for name, sql in {
+            "person_changes": f"DELETE FROM person_change WHERE patient_record_id {gone}",
+            "match_decisions": f"DELETE FROM match_decision WHERE record_a {gone} OR record_b {gone}",
+        }.items():
+            row = con.execute(sql).fetchone()
+            stage.counts[name] = int(row[0]) if row else 0
 
 
 def _match(

@@ -14,7 +14,7 @@ from dedup.errors import ConfigError, Problem
 from dedup.rules.dictionary import write_dictionary
 from dedup.rules.facts import choose_lines, fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
-from dedup.rules.keeping import add_flags, begin_flags, keep_flags
+from dedup.rules.keeping import Period, add_flags, begin_flags, keep_flags, within
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
@@ -37,8 +37,13 @@ class FlagSummary:
     stale: bool
 
 
-def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool = False) -> FlagSummary:
+def flag(
+    warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool = False, period: Period | None = None
+) -> FlagSummary:
     """Judge the persons that loading and matching touched, or ``everything``, and write their flags.
+
+    With a ``period`` it is the lines ordered in it that are judged, and what was touched goes on waiting; the flags are
+    those ``everything`` would give them.
 
     Reads line, code, facility, patient_record, patient_identity and todo; writes flag, flag_history, flag_state, test,
     rule and code_test. Raises ConfigError when the profile has no validity row.
@@ -53,23 +58,25 @@ def flag(warehouse: Warehouse, run: Run, settings: Settings, *, everything: bool
         ).fetchone()
         everything = everything or before is None
         write_dictionary(con, catalogue, book)
-        _choose_persons(con, everything)
+        _choose_persons(con, everything, period)
         lines = choose_lines(con, None if everything else "wanted")
-        begin_flags(con, everything=everything)
+        begin_flags(con, everything=everything, period=period)
         for words in flags_of(warehouse, book, catalogue, by_level=policy == "level", lines=lines):
-            add_flags(con, words)
+            add_flags(con, words, None if everything else period)
         keep_flags(con, run.run_id)
         persons = _count(con, "SELECT count(*) FROM wanted")
         stale = before is not None and before != state and not everything
-        if not stale:
+        if everything or not (stale or period):
             con.execute("DELETE FROM flag_state")
             con.execute("INSERT INTO flag_state VALUES (?, ?, ?, ?, ?)", [*state, run.run_id])
-        con.execute("DELETE FROM todo WHERE stage = 'flag'")
+        if everything or not period:
+            con.execute("DELETE FROM todo WHERE stage = 'flag'")
         flags = {(scope, verdict): n for scope, verdict, n in con.execute(
             "SELECT scope, verdict, count(*) FROM flag GROUP BY ALL ORDER BY ALL").fetchall()}  # fmt: skip
         stage.counts |= {"persons": persons, "lines": lines, "flags": sum(flags.values())}
         if stale:
-            stage.notes.append("Rules, profile or register changed; older flags are stale until 'dedup flag --all'")
+            others = "flags of other days" if period else "older flags"
+            stage.notes.append(f"Rules, profile or register changed; {others} are stale until 'dedup flag --all'")
     run.version(catalogue=catalogue.version, profile=book.profile)
     return FlagSummary(book.profile, catalogue.version, policy, persons, lines, flags, stale)
 
@@ -126,16 +133,20 @@ def _register_version(con: duckdb.DuckDBPyConnection) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
-def _choose_persons(con: duckdb.DuckDBPyConnection, everything: bool) -> None:
-    """Make ``wanted`` (person_id): everybody, or those touched since flags were last made."""
+def _choose_persons(con: duckdb.DuckDBPyConnection, everything: bool, period: Period | None) -> None:
+    """Make ``wanted`` (person_id): everybody, those with an order in ``period``, or those touched since flags were last
+    made."""
     con.execute("CREATE OR REPLACE TEMP TABLE wanted (person_id BIGINT)")
     if everything:
         con.execute("INSERT INTO wanted SELECT DISTINCT person_id FROM patient_record WHERE person_id IS NOT NULL")
         return
-    con.execute("""
+    records = "SELECT patient_record_id FROM todo WHERE stage = 'flag'"
+    if period:
+        records = f"SELECT patient_record_id FROM line WHERE superseded_by IS NULL AND {within(period)}"
+    con.execute(f"""
 INSERT INTO wanted
 SELECT DISTINCT p.person_id FROM patient_record AS p
-SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = p.patient_record_id
+SEMI JOIN ({records}) AS t ON t.patient_record_id = p.patient_record_id
 WHERE p.person_id IS NOT NULL""")
 
 

@@ -3,11 +3,17 @@ holds moves to ``flag_history`` with the run that ended it."""
 
 from __future__ import annotations
 
+import datetime
+
 import duckdb
 
 from dedup.schema import TABLES
+from dedup.warehouse import Run, Warehouse
 
-__all__ = ["add_flags", "begin_flags", "keep_flags"]
+__all__ = ["Period", "add_flags", "begin_flags", "forget", "keep_flags", "within"]
+
+#: First and last day ordered.
+Period = tuple[datetime.date, datetime.date]
 
 _KEY = TABLES["flag"].key
 _SAID = [name for name in TABLES["flag"].columns if name != "run_id"]
@@ -15,10 +21,10 @@ _SAME_KEY = " AND ".join(f"o.{name} = n.{name}" for name in _KEY)
 _SAME = " = ".join(f"hash({', '.join(f'{side}.{name}' for name in _SAID)})" for side in "on")
 
 
-def begin_flags(con: duckdb.DuckDBPyConnection, *, everything: bool) -> None:
-    """Set aside the flags that are about to be made again (of everybody, or of the persons in ``wanted``), also those
-    of persons that are no more."""
-    persons = "" if everything else """
+def begin_flags(con: duckdb.DuckDBPyConnection, *, everything: bool, period: Period | None = None) -> None:
+    """Set aside the flags that are about to be made again (all, those of ``period``, or those of the persons in
+    ``wanted``), also those of persons that are no more."""
+    persons = "" if everything else f"WHERE {within(period)}" if period else """
 WHERE person_id IN (
   SELECT person_id FROM wanted
   UNION
@@ -29,9 +35,9 @@ WHERE person_id IN (
     con.execute("CREATE OR REPLACE TEMP TABLE new_flag AS FROM flag LIMIT 0")
 
 
-def add_flags(con: duckdb.DuckDBPyConnection, words: str) -> None:
-    """Take the flags of one bucket; ``words`` is a table with all columns but run_id."""
-    con.execute(f"INSERT INTO new_flag BY NAME FROM {words}")
+def add_flags(con: duckdb.DuckDBPyConnection, words: str, period: Period | None = None) -> None:
+    """Take the flags of one bucket, or those of them in ``period``; ``words``: a table with all columns but run_id."""
+    con.execute(f"INSERT INTO new_flag BY NAME FROM {words} WHERE {within(period)}")
 
 
 def keep_flags(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
@@ -48,3 +54,20 @@ def keep_flags(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
     )
     for name in ("old_flag", "new_flag"):
         con.execute(f"DROP TABLE temp.{name}")
+
+
+def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> None:
+    """Drop flags ordered before ``before``, and the history of flags that were, or whose prior was, that old.
+
+    One transaction; counts go to the stage ``retention``.
+    """
+    with run.stage("retention") as stage, warehouse.transaction() as con:
+        old = f"ordered_at < DATE '{before}'"
+        for table, condition in (("flag", old), ("flag_history", f"{old} OR prior_collected_at < DATE '{before}'")):
+            row = con.execute(f"DELETE FROM {table} WHERE {condition}").fetchone()
+            stage.counts[f"{table}s" if table == "flag" else table] = int(row[0]) if row else 0
+
+
+def within(period: Period | None) -> str:
+    """SQL: ordered in ``period``."""
+    return "true" if period is None else f"ordered_at::DATE BETWEEN DATE '{period[0]}' AND DATE '{period[1]}'"

@@ -1,0 +1,46 @@
+"""Retention: order lines of before a day go, and with them what was only known through them."""
+
+from __future__ import annotations
+
+import datetime
+
+from dedup.loading.identities import refresh_identities
+from dedup.warehouse import Run, Warehouse
+
+__all__ = ["forget"]
+
+_COUNTED = {"line": "lines", "identity": "identities", "encounter": "encounters", "rejected_row": "rejected_rows"}
+#: What goes once the order lines have gone: table and condition.
+_LEFT_OVER = {
+    "identity": "patient_record_id IN (FROM touched) AND identity_id NOT IN (SELECT identity_id FROM line)",
+    "encounter": "(facility_id, order_id) NOT IN (SELECT facility_id, order_id FROM line) "
+    "AND delivery_no IN (SELECT delivery_no FROM delivery WHERE received_at < $before)",
+    "rejected_row": "delivery_id IN (SELECT delivery_id FROM delivery WHERE received_at < $before)",
+}
+
+
+def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
+    """Drop every version of the lines ordered before ``before``, the identities no line has any more, and what is known
+    of encounters and rejected rows received before; the number of lines dropped.
+
+    Deliveries stay: the same bytes again must change nothing. Whom it touches is put into todo. One transaction.
+    """
+    with run.stage("retention") as stage, warehouse.transaction() as con:
+        day = {"before": before}
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE touched AS "
+            "SELECT DISTINCT patient_record_id FROM line WHERE ordered_at < $before",
+            day,
+        )
+        for table, condition in {"line": "ordered_at < $before", **_LEFT_OVER}.items():
+            given = day if "$before" in condition else {}
+            row = con.execute(f"DELETE FROM {table} WHERE {condition}", given).fetchone()
+            stage.counts[_COUNTED[table]] = int(row[0]) if row else 0
+        records = con.execute("SELECT count(*) FROM patient_identity").fetchone()
+        refresh_identities(con)
+        left = con.execute("SELECT count(*) FROM patient_identity").fetchone()
+        stage.counts["patient_records"] = (records[0] if records else 0) - (left[0] if left else 0)
+        for name in ("touched", "derived", "changed"):
+            con.execute(f"DROP TABLE temp.{name}")
+        stage.notes.append(f"Order lines of before {before} were dropped.")
+    return stage.counts["lines"]
