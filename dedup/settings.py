@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dedup.errors import ConfigError, Problem
 
 __all__ = [
+    "FhirSettings",
     "InboxSettings",
     "LoadingSettings",
     "MatchingSettings",
@@ -51,6 +52,18 @@ class LoadingSettings(_Section):
     sensitive_legal_basis: str | None = None  #: the legal basis for keeping HIV results; None: they are dropped
     register_path: Path | None = Field(default=None, alias="facilities")  #: the facility register
     mapping: Path | None = None  #: how hospitals lay out their own tables: a mapping file, or a folder of them
+
+
+class FhirSettings(_Section):
+    """Which identifiers in FHIR mean what.
+
+    An entry in capitals is a type code (HL7 table 0203), any other a part of the identifier's system.
+    """
+
+    national_id: tuple[str, ...] = ("cccd", "cmnd", "citizen", "national", "NI", "NNVNM", "PPN")
+    insurance_id: tuple[str, ...] = ("bhyt", "bhxh", "insurance", "HC", "SN", "MB")
+    patient_id: tuple[str, ...] = ("MR", "PI", "MRT")  #: none of these: the first that is neither of the above
+    facility_id: tuple[str, ...] = ("cskcb",)  #: of an Organization; none: its first identifier
 
 
 class InboxSettings(_Section):
@@ -96,6 +109,7 @@ class Settings(_Section):
 
     warehouse: WarehouseSettings = WarehouseSettings()
     loading: LoadingSettings = LoadingSettings()
+    fhir: FhirSettings = FhirSettings()
     inbox: InboxSettings = InboxSettings()
     matching: MatchingSettings = MatchingSettings()
     rules: RulesSettings = RulesSettings()

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from dedup.loading.fhir_sql import COLUMNS, JOINED, TABLES, extraction
+from dedup.loading.fhir_fields import TABLES, empty, extraction
+from dedup.loading.fhir_sql import COLUMNS, joined
 from dedup.loading.landing import Landing
 
 __all__ = ["finish", "is_manifest", "land", "recognise"]
@@ -113,7 +114,7 @@ def _broken(con: duckdb.DuckDBPyConnection) -> bool:
 
 def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
     for kind in TABLES:
-        con.execute(f"CREATE TEMP TABLE IF NOT EXISTS {TABLES[kind]} AS {extraction(kind, None, 0, '')}")
+        con.execute(f"CREATE TEMP TABLE IF NOT EXISTS {TABLES[kind]} AS {empty(kind)}")
 
 
 def finish(landings: Sequence[Landing]) -> list[str]:
@@ -121,7 +122,7 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     if not landings:
         return []
     con = landings[0].con
-    for sql in JOINED:
+    for sql in joined(landings[0].fhir):
         con.execute(sql)
     for landing in landings:
         landing.insert(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dedup.errors import InputError
 from dedup.loading.parsing import PARSED, parse
 from dedup.schema import CANONICAL
+from dedup.settings import FhirSettings
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,6 +74,7 @@ class Landing:
     path: Path  #: a private, plainly named link to the file: its own name never reaches SQL
     delivery_no: int
     scope: str = ""  #: deliveries that may refer to each other share one: those of a folder, or of an archive
+    fhir: FhirSettings = field(default_factory=FhirSettings)
     rows_read: int = 0
     counted: int = 0
     failed: bool = False  #: the file could not be read to its end

@@ -19,6 +19,7 @@ from dedup.loading.mapped import choose, land_mapped
 from dedup.loading.mapping import Mapping
 from dedup.loading.register import is_register
 from dedup.loading.summary import DeliverySummary
+from dedup.settings import FhirSettings
 from dedup.warehouse import scratch
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ class Arrival:
 
 
 def receive(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], mappings: Sequence[Mapping] = ()
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], mappings: Sequence[Mapping] = (), fhir: FhirSettings | None = None
 ) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
     """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log."""
-    desk = _Desk(con, mappings)
+    desk = _Desk(con, mappings, fhir or FhirSettings())
     for path in paths:
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
         with scratch() as folder:
@@ -53,8 +54,9 @@ def receive(
 class _Desk:
     """Gives out the delivery numbers, and knows what has been here before."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, mappings: Sequence[Mapping]) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, mappings: Sequence[Mapping], fhir: FhirSettings) -> None:
         self.con = con
+        self.fhir = fhir
         self.mappings = mappings
         self.known = {str(row[0]) for row in con.execute("SELECT delivery_id FROM delivery").fetchall()}
         last = con.execute("SELECT coalesce(max(delivery_no), 0) FROM delivery").fetchone()
@@ -128,7 +130,7 @@ class _Desk:
         self.number += 1
         link = folder / f"delivery{self.number}"
         link.symlink_to(path.resolve())
-        return Landing(self.con, link, self.number, scope=self.scope)
+        return Landing(self.con, link, self.number, scope=self.scope, fhir=self.fhir)
 
     def _close(self, landing: Landing, path: Path, name: str, format_name: str) -> None:
         self.arrivals.append(Arrival(name, self.delivery_id, format_name, landing))

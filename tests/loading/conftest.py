@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dedup.loading import LoadSummary, load
-from dedup.settings import LoadingSettings, Settings
+from dedup.settings import FhirSettings, LoadingSettings, Settings
 from dedup.warehouse import Warehouse, memory_warehouse, start_run
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples" / "formats"
@@ -45,9 +45,14 @@ def warehouse() -> Iterable[Warehouse]:
 def loader(warehouse: Warehouse) -> Loader:
     """Load paths into ``warehouse``; keyword arguments are loading settings."""
 
-    def go(*paths: Path, sensitive: Iterable[tuple[str, str]] = (), **settings: object) -> LoadSummary:
+    def go(
+        *paths: Path,
+        sensitive: Iterable[tuple[str, str]] = (),
+        fhir: FhirSettings | None = None,
+        **settings: object,
+    ) -> LoadSummary:
         with start_run(warehouse, "load") as run:
-            chosen = Settings(loading=LoadingSettings(**settings))  # type: ignore[arg-type]
+            chosen = Settings(loading=LoadingSettings(**settings), fhir=fhir or FhirSettings())  # type: ignore[arg-type]
             summary = load(warehouse, run, paths, chosen, sensitive)
         check_counts(warehouse, summary)
         return summary

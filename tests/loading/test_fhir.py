@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dedup.settings import FhirSettings
 from dedup.warehouse import Warehouse
 from tests.loading.conftest import SAMPLES, Loader, rejected, rows
 
@@ -160,6 +161,24 @@ def test_reports_and_members_lead_to_the_request(loader: Loader, warehouse: Ware
     loader(ndjson(tmp_path / "a.ndjson", *found, report, member))
     found_lines = rows(warehouse, """SELECT status, "value", abnormal_flag FROM line WHERE order_id = '7001'""")
     assert found_lines == [("final", "12", "HH")]
+
+
+def test_the_settings_say_which_identifiers_mean_what(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    people = changed(
+        "Patient",
+        identifier=[
+            {"system": "https://his.example/so-dinh-danh", "value": "001180000011"},
+            {"system": "urn:vn:bhyt", "value": "DN4010111111111"},
+            {"system": "urn:x", "type": {"coding": [{"code": "ZZ"}]}, "value": "TE1010222222222"},
+            {"system": "urn:vn:cccd", "value": "BN09"},
+        ],
+    )
+    people[0]["identifier"].insert(0, {"system": "urn:vn:mst", "value": "0100000000"})
+    chosen = FhirSettings(national_id=("SO-dinh-danh",), insurance_id=("bhyt", "ZZ"))
+    loader(ndjson(tmp_path / "a.ndjson", *people), fhir=chosen)
+    assert rows(warehouse, "SELECT DISTINCT facility_id, patient_id, national_id, insurance_id FROM identity") == [
+        ("98001", "BN09", "001180000011", "DN4010111111111;TE1010222222222")
+    ]
 
 
 def test_what_leads_nowhere_is_counted(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
