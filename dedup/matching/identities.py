@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dedup.matching import blocking, normalising, places
-from dedup.matching.variants import IDENTITY, variant_sql
+import numpy as np
+
+from dedup.matching import blocking, normalising, places, state
+from dedup.matching.variants import IDENTITY, columns, variant_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,7 +21,7 @@ class Arrivals:
     """What came: identities numbered above ``last`` are new. The temporary tables that go with it:
 
     ``normalised`` – the records of todo (or all), normalised, with their variant_id;
-    ``arrived`` – their patient_record_id and variant_no;
+    ``arrived`` – their patient_record_id and variant_no, row by row, and which rows show a new variant;
     ``gone`` – patient_record_id of records without an identity any more;
     ``stirred`` – variant_no of every identity that a record took or left.
     """
@@ -40,22 +42,18 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     )
     source = "patient_identity" if everything else "(FROM patient_identity SEMI JOIN waiting USING (patient_record_id))"
     _normalise(con, source)
-    last = con.execute("SELECT coalesce(max(variant_no), -1) FROM match_variant").fetchone()
-    number = -1 if last is None else int(last[0])
-    _number_new(con, number)
-    con.execute("""
-      CREATE OR REPLACE TEMP TABLE arrived AS
-      SELECT n.patient_record_id, v.variant_no
-      FROM normalised AS n JOIN match_variant AS v USING (variant_id)""")
+    last = state.count(con, "SELECT coalesce(max(variant_no), -1) FROM match_variant")
+    _number(con, last)
+    _add_new(con)
     con.execute("""
       CREATE OR REPLACE TEMP TABLE stirred AS
       SELECT variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)
       UNION SELECT variant_no FROM arrived""")
     con.execute("DELETE FROM match_record WHERE patient_record_id IN (FROM waiting)")
     con.execute("INSERT INTO match_record SELECT patient_record_id, variant_no FROM arrived")
-    count = con.execute("SELECT count(*) FROM waiting").fetchone()
+    records = state.count(con, "SELECT count(*) FROM waiting")
     con.execute("DROP TABLE waiting")
-    return Arrivals(number, 0 if count is None else int(count[0]))
+    return Arrivals(last, records)
 
 
 def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
@@ -64,21 +62,41 @@ def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
     places.drop(con)
 
 
-def _number_new(con: duckdb.DuckDBPyConnection, last: int) -> None:
-    """Put the variants met for the first time into match_variant, numbered on from ``last`` by variant_id."""
-    columns = ", ".join(IDENTITY)
-    con.execute(f"""
-      INSERT INTO match_variant BY NAME
-      WITH first AS (
-        SELECT variant_id, min(patient_record_id) AS patient_record_id
-        FROM normalised ANTI JOIN match_variant USING (variant_id) GROUP BY variant_id
-      ), numbered AS (
-        SELECT patient_record_id, CAST({last:d} + row_number() OVER (ORDER BY variant_id) AS INTEGER) AS variant_no
-        FROM first
-      )
-      SELECT variant_no, variant_id, {columns}, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
-        {blocking.keys_sql()}
-      FROM normalised JOIN numbered USING (patient_record_id)""")
+def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
+    """The table ``arrived``: beside every row of ``normalised`` its variant_no, and whether it is to show a new one.
+
+    New variants are numbered on from ``last`` by variant_id; each is shown by its smallest patient_record_id.
+    """
+    import pyarrow as pa
+
+    rows = columns(con, "SELECT patient_record_id, variant_id FROM normalised")
+    known = columns(con, "SELECT variant_id, variant_no FROM match_variant SEMI JOIN normalised USING (variant_id)")
+    order = np.lexsort((rows["patient_record_id"], rows["variant_id"]))
+    variant = rows["variant_id"][order]
+    shown = np.append(True, variant[1:] != variant[:-1])[: len(variant)]
+    distinct = variant[shown]
+    new = ~np.isin(distinct, known["variant_id"])
+    number = np.empty(len(distinct), dtype=np.int32)
+    number[new] = last + 1 + np.arange(new.sum())
+    number[np.searchsorted(distinct, known["variant_id"])] = known["variant_no"]
+    row_number, row_new = np.empty(len(order), dtype=np.int32), np.zeros(len(order), dtype=np.bool_)
+    row_number[order] = np.repeat(number, np.diff(np.append(np.flatnonzero(shown), len(order))))
+    row_new[order[shown]] = new
+    table = pa.table({"patient_record_id": rows["patient_record_id"], "variant_no": row_number, "is_new": row_new})
+    con.register("numbered", table)
+    con.execute("CREATE OR REPLACE TEMP TABLE arrived AS FROM numbered")
+    con.unregister("numbered")
+
+
+def _add_new(con: duckdb.DuckDBPyConnection) -> None:
+    """Put the variants met for the first time into match_variant."""
+    names = ", ".join(IDENTITY)
+    with state.one_thread(con):
+        con.execute(f"""
+          INSERT INTO match_variant BY NAME
+          SELECT variant_no, variant_id, {names}, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
+            {blocking.keys_sql()}
+          FROM normalised POSITIONAL JOIN (SELECT variant_no, is_new FROM arrived) WHERE is_new""")
 
 
 def forget_unused(con: duckdb.DuckDBPyConnection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dedup.matching.state import one_thread
 from dedup.schema import TABLES
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
         f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}"
         for name in columns
     )
-    con.execute(f"""
-      INSERT INTO patient_record ({", ".join(columns)})
-      SELECT {values} FROM normalised AS a JOIN settled AS s USING (patient_record_id)""")
+    with one_thread(con):
+        con.execute(f"""
+          INSERT INTO patient_record ({", ".join(columns)})
+          SELECT {values} FROM normalised AS a JOIN settled AS s USING (patient_record_id)""")
