@@ -35,6 +35,8 @@ _SORTED_DATE = (
     " + greatest(month(birth_date), day(birth_date)) END"
 )
 _YEAR = "year(birth_date)"
+#: For years that were typed wrong.
+_DAY = f"CASE WHEN {_FULL} THEN month(birth_date) * 100 + day(birth_date) END"
 _NUMBER = "CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number END"
 
 #: The rule in which those with a trusted CCCD meet each other.
@@ -55,7 +57,7 @@ RULES = (
     Rule("block_phone_family", "phone, birth year, family name", ("phone", _YEAR, "family_name")),
     Rule("block_bag", "name tokens in any order, birth year", ("bag", _YEAR)),
     Rule("block_skeleton", "name as it sounds, ward", ("skeleton", "province", "ward")),
-    Rule("block_name", "name, province, birth year", ("name", "province", _YEAR)),
+    Rule("block_name", "name, province, day and month of birth", ("name", "province", _DAY)),
 )  # fmt: skip
 #: A list column, so met by its members, which are ten digits each.
 INSURANCE = "insurance number"

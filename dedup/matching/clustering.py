@@ -132,11 +132,23 @@ def _agglomerate(matrix: Positions, known: Positions) -> Positions:
         bound = -weight >= BOUND
         if left is right or ((x, y) in unclear and not bound):
             continue
+        if not bound and (_better_known(bits, groups, x, y) or _better_known(bits, groups, y, x)):
+            continue
         if bound or _may_join([bits[i][j] for i in left for j in right]):
             left.extend(right)
             for member in right:
                 groups[member] = left
     return np.array([min(group) for group in groups])
+
+
+def _better_known(bits: list[list[float]], groups: list[list[int]], x: int, y: int) -> bool:
+    """Whether x fits a larger group about as well, from which only a digit of the number parts y: y's is mistyped."""
+    if min(bits[y]) > MISTYPED:
+        return False
+    return any(
+        bits[y][z] == MISTYPED and bits[x][z] > bits[x][y] - MARGIN_BITS and len(groups[z]) > len(groups[y])
+        for z in range(len(bits))
+    )
 
 
 def _may_join(across: list[float]) -> bool:

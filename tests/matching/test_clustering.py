@@ -71,3 +71,10 @@ def test_no_group_holds_a_forbidden_pair(drawn: dict[Pair, float], data: st.Data
 @pytest.mark.parametrize("size", [0, 1, 5])
 def test_without_edges_everybody_is_alone(size: int) -> None:
     assert _cluster(size, {}) == list(range(size))
+
+
+def test_of_two_numbers_a_digit_apart_the_better_known_one_gets_the_record_without() -> None:
+    known = {(1, 2): 30.0, (1, 3): 30.0, (2, 3): 30.0}
+    unsure = {(0, 4): 17.0, (1, 4): 17.0, (2, 4): 17.0, (3, 4): 17.0}
+    apart = {(0, other): clustering.MISTYPED for other in (1, 2, 3)}
+    assert _cluster(5, known | unsure, apart) == [0, 1, 1, 1, 1]
