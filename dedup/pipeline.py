@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dedup.errors import LockedError, RejectedError
 from dedup.settings import Settings
 from dedup.warehouse import Run, Warehouse, open_finished, open_warehouse, start_run
+from dedup.warehouse.events import Watch, silent
 from dedup.warehouse.runs import now
 
 if TYPE_CHECKING:
@@ -52,23 +53,23 @@ class RunSummary:
             raise RejectedError(f"More rows were rejected than max_rejected_share allows: {names}")
 
 
-def run(inputs: Sequence[Path], settings: Settings) -> RunSummary:
-    """One night: load the inputs, match patients, flag repeats. Each stage is all or nothing."""
+def run(inputs: Sequence[Path], settings: Settings, *, watch: Watch = silent) -> RunSummary:
+    """One night: load the inputs, match patients, flag repeats. Each stage is all or nothing; ``watch`` is told."""
     sensitive = _sensitive_codes(settings)
-    with _writing("run", settings) as (warehouse, log):
+    with _writing("run", settings, watch) as (warehouse, log):
         over_limit = _load(warehouse, log, inputs, settings, sensitive)
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
     return _summary(log, over_limit)
 
 
-def night(settings: Settings) -> RunSummary:
+def night(settings: Settings, *, watch: Watch = silent) -> RunSummary:
     """``run`` on what is ready in the inbox; afterwards the files are put away and unusual senders are named."""
     from dedup.loading.inbox import put_away, ready
     from dedup.loading.watching import unusual
 
     files, sensitive = ready(settings.inbox), _sensitive_codes(settings)
-    with _writing("run", settings) as (warehouse, log):
+    with _writing("run", settings, watch) as (warehouse, log):
         over_limit = _load(warehouse, log, [file.path for file in files], settings, sensitive)
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
@@ -78,24 +79,24 @@ def night(settings: Settings) -> RunSummary:
     return _summary(log, over_limit)
 
 
-def load(inputs: Sequence[Path], settings: Settings) -> RunSummary:
+def load(inputs: Sequence[Path], settings: Settings, *, watch: Watch = silent) -> RunSummary:
     """Only load."""
     sensitive = _sensitive_codes(settings)
-    with _writing("load", settings) as (warehouse, log):
+    with _writing("load", settings, watch) as (warehouse, log):
         over_limit = _load(warehouse, log, inputs, settings, sensitive)
     return _summary(log, over_limit)
 
 
-def match(settings: Settings, *, train: bool = False) -> RunSummary:
+def match(settings: Settings, *, train: bool = False, watch: Watch = silent) -> RunSummary:
     """Only match; ``train`` learns the model from this warehouse first and matches everybody again."""
-    with _writing("match", settings, must_exist=True) as (warehouse, log):
+    with _writing("match", settings, watch, must_exist=True) as (warehouse, log):
         _match(warehouse, log, settings, train=train)
     return _summary(log)
 
 
-def flag(settings: Settings, *, everything: bool = False) -> RunSummary:
+def flag(settings: Settings, *, everything: bool = False, watch: Watch = silent) -> RunSummary:
     """Only flag what loading and matching touched, or ``everything``."""
-    with _writing("flag", settings, must_exist=True) as (warehouse, log):
+    with _writing("flag", settings, watch, must_exist=True) as (warehouse, log):
         _flag(warehouse, log, settings, everything=everything)
     return _summary(log)
 
@@ -108,14 +109,16 @@ def decide(decisions: Path, settings: Settings) -> int:
         return review_import(warehouse, log, decisions)
 
 
-def backfill(settings: Settings, period: Period) -> RunSummary:
+def backfill(settings: Settings, period: Period, *, watch: Watch = silent) -> RunSummary:
     """Only flag, and only what was ordered from the first to the last day of ``period``, by the present rules."""
-    with _writing("backfill", settings, must_exist=True) as (warehouse, log):
+    with _writing("backfill", settings, watch, must_exist=True) as (warehouse, log):
         _flag(warehouse, log, settings, period=period)
     return _summary(log)
 
 
-def vacuum(settings: Settings, today: datetime.date | None = None) -> tuple[RunSummary, int, int]:
+def vacuum(
+    settings: Settings, today: datetime.date | None = None, *, watch: Watch = silent
+) -> tuple[RunSummary, int, int]:
     """Drop what is older than ``keep_days``, then write the file anew without the room it no longer needs.
 
     Second and third: bytes before and after.
@@ -171,11 +174,13 @@ def latest(settings: Settings) -> Warehouse:
 
 
 @contextlib.contextmanager
-def _writing(command: str, settings: Settings, *, must_exist: bool = False) -> Iterator[tuple[Warehouse, Run]]:
+def _writing(
+    command: str, settings: Settings, watch: Watch = silent, *, must_exist: bool = False
+) -> Iterator[tuple[Warehouse, Run]]:
     if must_exist and not settings.warehouse.path.exists():
         reading(settings)  # says what is missing
     with open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse:
-        with start_run(warehouse, command) as log:
+        with start_run(warehouse, command, watch) as log:
             yield warehouse, log
         warehouse.publish(log.run_id)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from dedup.cli.call import Call, command
-from dedup.cli.showing import put_rows, stage_lines
+from dedup.cli.showing import put_rows
+from dedup.cli.watching import watching
 from dedup.errors import DedupError
 
 if TYPE_CHECKING:
@@ -30,11 +31,10 @@ def vacuum(call: Call) -> None:
     """Drop what is older than keep_days, and write the warehouse anew without the room it no longer needs."""
     from dedup import pipeline
 
-    summary, before, after = pipeline.vacuum(call.settings)
+    with watching(call) as watch:
+        summary, before, after = pipeline.vacuum(call.settings, watch=watch)
     if call.json:
         call.put_json({"bytes_before": before, "bytes_after": after, "dropped": summary.counts.get("retention", {})})
-    for line in stage_lines(summary.counts, summary.seconds, summary.notes):
-        call.say(line)
     call.say(f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
 
 

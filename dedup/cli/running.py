@@ -10,6 +10,7 @@ import typer
 
 from dedup.cli.call import Call, Facilities, FailOn, MappingFile, Profile, Rules, command, laid_over
 from dedup.cli.showing import fail_on, put_report, stage_lines
+from dedup.cli.watching import watching
 from dedup.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def demo(call: Call) -> None:
     with scratch() as folder:
         kept = call.db or folder / "demo.duckdb"
         settings = laid_over(Settings(), db=kept, facilities=world / "facilities.csv")
-        _tell(call, pipeline.run([world / "input"], settings))
+        summary = pipeline.run([world / "input"], settings)
+        for line in stage_lines(summary.counts, summary.seconds, summary.notes):
+            call.say(line)
         figures = pipeline.report(settings)
     put_report(call, figures, *((call.chosen_lang,) if call.chosen_lang else ("vi", "en")))
     if call.db is None:
@@ -65,8 +68,8 @@ def run(
     from dedup import pipeline
 
     settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile, mapping=mapping)
-    summary = pipeline.run(inputs, settings) if inputs else pipeline.night(settings)
-    _tell(call, summary)
+    with watching(call) as watch:
+        summary = pipeline.run(inputs, settings, watch=watch) if inputs else pipeline.night(settings, watch=watch)
     figures = pipeline.report(settings)
     put_report(call, figures, call.lang)
     summary.check()
@@ -77,7 +80,9 @@ def load(call: Call, inputs: Inputs, facilities: Facilities = None, mapping: Map
     """Only load the inputs."""
     from dedup import pipeline
 
-    summary = pipeline.load(inputs, laid_over(call.settings, facilities=facilities, mapping=mapping))
+    settings = laid_over(call.settings, facilities=facilities, mapping=mapping)
+    with watching(call) as watch:
+        summary = pipeline.load(inputs, settings, watch=watch)
     _put(call, summary)
     summary.check()
 
@@ -92,7 +97,9 @@ def match(
     """Only match patients: who is one person."""
     from dedup import pipeline
 
-    _put(call, pipeline.match(call.settings, train=train))
+    with watching(call) as watch:
+        summary = pipeline.match(call.settings, train=train, watch=watch)
+    _put(call, summary)
 
 
 def flag(
@@ -105,7 +112,9 @@ def flag(
     from dedup import pipeline
 
     settings = laid_over(call.settings, rules=rules, profile=profile)
-    _put(call, pipeline.flag(settings, everything=everything))
+    with watching(call) as watch:
+        summary = pipeline.flag(settings, everything=everything, watch=watch)
+    _put(call, summary)
 
 
 def backfill(
@@ -121,16 +130,12 @@ def backfill(
     if until < since:
         raise UsageError("--to is before --from.")
     settings = laid_over(call.settings, rules=rules, profile=profile)
-    _put(call, pipeline.backfill(settings, (since.date(), until.date())))
-
-
-def _tell(call: Call, summary: RunSummary) -> None:
-    for line in stage_lines(summary.counts, summary.seconds, summary.notes):
-        call.say(line)
+    with watching(call) as watch:
+        summary = pipeline.backfill(settings, (since.date(), until.date()), watch=watch)
+    _put(call, summary)
 
 
 def _put(call: Call, summary: RunSummary) -> None:
-    _tell(call, summary)
     if call.json:
         call.put_json({"run_id": summary.run_id, "counts": summary.counts, "seconds": summary.seconds,
                        "notes": summary.notes, "over_limit": summary.over_limit})  # fmt: skip

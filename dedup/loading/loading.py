@@ -49,7 +49,7 @@ def load(
         mappings = read_mappings(settings.loading.mapping)
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
-            arrivals, repeated, notes = receive(con, found.paths, mappings, settings.fhir)
+            arrivals, repeated, notes = receive(con, run.track("load", found.paths), mappings, settings.fhir)
             type_rows(con)
             with warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,10 @@ class Arrival:
 
 
 def receive(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], mappings: Sequence[Mapping] = (), fhir: FhirSettings | None = None
+    con: duckdb.DuckDBPyConnection,
+    paths: Iterable[Path],
+    mappings: Sequence[Mapping] = (),
+    fhir: FhirSettings | None = None,
 ) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
     """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log."""
     desk = _Desk(con, mappings, fhir or FhirSettings())

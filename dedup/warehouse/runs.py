@@ -6,17 +6,22 @@ import contextlib
 import datetime
 import importlib.metadata
 import json
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from dedup.errors import UsageError
 from dedup.schema import TABLES, TIME_ZONE
+from dedup.warehouse.events import Event, Watch, silent, tracked
 from dedup.warehouse.opening import Warehouse
 
 __all__ = ["Run", "Stage", "logged_run", "logged_runs", "now", "start_run"]
+
+T = TypeVar("T")
+NIGHTS = 7  # what "usual" means
 
 
 def now() -> datetime.datetime:
@@ -40,15 +45,31 @@ class Run:
     warehouse: Warehouse
     stages: dict[str, Stage] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    watch: Watch = silent
+    usual: dict[str, float] = field(default_factory=dict)  #: stage → seconds it took on most of the last nights
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         """Time a stage and write down what it counted, once it has succeeded."""
         stage = self.stages.setdefault(name, Stage())
         started = time.perf_counter()
+        self.watch({"event": "stage", "stage": name} | self._expected(name))
         yield stage
         self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - started, 3)
         self._write()
+        done = {"seconds": self.seconds[name], "counts": dict(stage.counts), "notes": list(stage.notes)}
+        self.watch({"event": "stage_done", "stage": name} | done)
+
+    def track(self, stage: str, items: Sequence[T]) -> Iterator[T]:
+        """The items, telling whoever watches how many are done."""
+        return tracked(stage, items, self.watch)
+
+    def _expected(self, name: str) -> Event:
+        if name not in self.usual:
+            return {}
+        later = list(self.usual)[list(self.usual).index(name) + 1 :]
+        run_seconds = sum(self.usual[one] for one in (name, *later))
+        return {"usual_seconds": self.usual[name], "usual_run_seconds_left": round(run_seconds, 3)}
 
     def version(self, *, catalogue: str | None = None, model: str | None = None, profile: str | None = None) -> None:
         """Note what the results were made with."""
@@ -64,6 +85,7 @@ class Run:
         self.warehouse.con.execute(
             "UPDATE run SET outcome = ?, ended_at = ? WHERE run_id = ?", [outcome, now(), self.run_id]
         )
+        self.watch({"event": "end", "run_id": self.run_id, "outcome": outcome})
 
     def _write(self) -> None:
         self.warehouse.con.execute(
@@ -78,25 +100,38 @@ class Run:
 
 
 @contextlib.contextmanager
-def start_run(warehouse: Warehouse, command: str) -> Iterator[Run]:
-    """Open a row in the run log; it ends as done, or as failed when the block raises.
+def start_run(warehouse: Warehouse, command: str, watch: Watch = silent) -> Iterator[Run]:
+    """Open a row in the run log; it ends as done, or as failed when the block raises. ``watch`` is told as it goes.
 
     A row still ``running`` from before belongs to a run that was killed: it becomes ``interrupted``.
     """
     con = warehouse.con
     con.execute("UPDATE run SET outcome = 'interrupted' WHERE outcome = 'running'")
     last = con.execute("SELECT coalesce(max(run_id), 0) FROM run").fetchone()
-    run = Run(1 + (last[0] if last else 0), warehouse)
+    run = Run(1 + (last[0] if last else 0), warehouse, watch=watch, usual=_usual(warehouse, command))
     con.execute(
         "INSERT INTO run (run_id, command, started_at, outcome, program_version) VALUES (?, ?, ?, 'running', ?)",
         [run.run_id, command, now(), importlib.metadata.version("dedup")],
     )
+    watch({"event": "run", "run_id": run.run_id, "command": command})
     try:
         yield run
     except BaseException:
         run.finish("failed")
         raise
     run.finish("done")
+
+
+def _usual(warehouse: Warehouse, command: str) -> dict[str, float]:
+    """Stage → median seconds in the last runs of ``command`` that came to their end, in the order of the latest."""
+    rows = warehouse.con.execute(
+        "SELECT seconds FROM run WHERE command = ? AND outcome = 'done' ORDER BY run_id DESC LIMIT ?", [command, NIGHTS]
+    ).fetchall()
+    logged = [json.loads(row[0] or "{}") for row in rows]
+    return {
+        stage: statistics.median(one[stage] for one in logged if stage in one)
+        for stage in (logged[0] if logged else ())
+    }
 
 
 def logged_runs(warehouse: Warehouse, limit: int) -> list[dict[str, Any]]:
