@@ -56,14 +56,15 @@ def cluster(size: int, edges: Edges, pair_bits: PairBits) -> np.ndarray[Any, np.
 
 def _components(size: int, edges: Edges) -> tuple[Positions, Positions]:
     """Label by smallest member, and the labels of the components that are no cliques."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(edges.a), dtype=np.int8), (edges.a, edges.b)), shape=(size, size))
-    count, raw = connected_components(graph, directed=False)
-    first = np.full(count, size, dtype=np.int32)
-    np.minimum.at(first, raw, np.arange(size, dtype=np.int32))
-    labels = first[raw]
+    labels = np.arange(size, dtype=np.int32)
+    a, b = edges.a, edges.b
+    while len(a):  # every group is tied to the smallest of those it has an edge to, until none has one
+        low, high = np.minimum(labels[a], labels[b]), np.maximum(labels[a], labels[b])
+        np.minimum.at(labels, high, low)
+        while (labels[labels] != labels).any():
+            labels = labels[labels]
+        apart = labels[a] != labels[b]
+        a, b = a[apart], b[apart]
     members = np.bincount(labels, minlength=size)
     links = np.bincount(labels[edges.a], minlength=size)
     unclear = np.flatnonzero((members > 2) & (links < members * (members - 1) // 2))
@@ -77,44 +78,49 @@ def _refine(
     wanted[unclear] = True
     inside = np.flatnonzero(wanted[labels])
     order = inside[np.argsort(labels[inside], kind="stable")]
-    bounds = np.flatnonzero(np.diff(labels[order])) + 1
-    groups = np.split(order, bounds)
+    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+    place = np.zeros(len(labels), dtype=np.int64)  # of each member in its group
+    place[order] = np.arange(len(order)) - np.repeat(*_starts(groups))
     mine = np.flatnonzero(wanted[labels[edges.a]])
-    by_group = mine[np.argsort(labels[edges.a[mine]], kind="stable")]
-    edge_groups = np.split(by_group, np.flatnonzero(np.diff(labels[edges.a[by_group]])) + 1)
-    matrices = _matrices(groups, edge_groups, edges, pair_bits)
+    mine = mine[np.argsort(labels[edges.a[mine]], kind="stable")]
+    cuts = np.flatnonzero(np.diff(labels[edges.a[mine]])) + 1
+    ends = [np.split(place[end[mine]], cuts) for end in (edges.a, edges.b)]
+    matrices = _matrices(groups, list(zip(*ends, np.split(edges.bits[mine], cuts), strict=True)), pair_bits)
     return [
         (group, group[_agglomerate(matrix, known)]) for group, (matrix, known) in zip(groups, matrices, strict=True)
     ]
 
 
+def _starts(groups: list[Positions]) -> tuple[Positions, Positions]:
+    sizes = np.array([len(group) for group in groups])
+    return np.cumsum(sizes) - sizes, sizes
+
+
 def _matrices(
-    groups: list[Positions], edge_groups: list[Positions], edges: Edges, pair_bits: PairBits
+    groups: list[Positions], own: list[tuple[Positions, Positions, Positions]], pair_bits: PairBits
 ) -> list[tuple[Positions, Positions]]:
-    """For each group the bits of all its pairs, and which of them are edges."""
-    found, rows, columns = [], [], []
-    for group, mine in zip(groups, edge_groups, strict=True):
+    """For each group the bits of all its pairs, and which of them are edges (``own``: ends and bits)."""
+    upper = {n: np.triu_indices(n, 1) for n in {len(group) for group in groups} if n <= _LARGEST_SCORED}
+    found, gaps = [], []
+    for group, (i, j, bits) in zip(groups, own, strict=True):
         n = len(group)
         matrix, known = np.zeros((n, n)), np.zeros((n, n), dtype=np.bool_)
-        i, j = np.searchsorted(group, edges.a[mine]), np.searchsorted(group, edges.b[mine])
-        matrix[i, j] = matrix[j, i] = edges.bits[mine]
+        matrix[i, j] = matrix[j, i] = bits
         known[i, j] = known[j, i] = True
         found.append((matrix, known))
-        if n <= _LARGEST_SCORED:
-            gap_i, gap_j = np.nonzero(np.triu(~known, 1))
-            rows.append(group[gap_i])
-            columns.append(group[gap_j])
-    if rows:
-        bits = pair_bits(np.concatenate(rows), np.concatenate(columns))
-        start = 0
-        for matrix, known in found:
-            if len(matrix) <= _LARGEST_SCORED:
-                gap = np.nonzero(np.triu(~known, 1))
-                part = bits[start : start + len(gap[0])]
-                matrix[gap] = part
-                matrix[gap[1], gap[0]] = part
-                start += len(gap[0])
+        x, y = upper.get(n, _NOTHING)
+        gap = ~known[x, y]
+        gaps.append((x[gap], y[gap]))
+    sides = [np.concatenate([group[gap[side]] for group, gap in zip(groups, gaps, strict=True)]) for side in (0, 1)]
+    scored = pair_bits(*sides)
+    start = 0
+    for (matrix, _), (x, y) in zip(found, gaps, strict=True):
+        matrix[x, y] = matrix[y, x] = scored[start : start + len(x)]
+        start += len(x)
     return found
+
+
+_NOTHING = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 def _agglomerate(matrix: Positions, known: Positions) -> Positions:

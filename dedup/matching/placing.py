@@ -115,7 +115,7 @@ def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tup
     a, b = (nodes.first[scorer.v.positions(rows[end])] for end in ("variant_a", "variant_b"))
     kept = (a >= 0) & (b >= 0)
     a, b = np.minimum(a, b)[kept], np.maximum(a, b)[kept]
-    order = np.lexsort((b, a))
+    order = np.argsort(_pack(a, b))
     edges = clustering.Edges(a[order], b[order], rows["bits"][kept][order])
     return edges, rows["method"][kept][order].astype(np.int8)
 
@@ -129,6 +129,8 @@ def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions
       SEMI JOIN (FROM match_record SEMI JOIN component USING (variant_no)) AS r ON r.patient_record_id = record_a
       ORDER BY record_a, record_b""",
     )
+    if not len(rows["record_a"]):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     by_id = np.argsort(nodes.record)
     known = nodes.record[by_id]
 
@@ -137,8 +139,6 @@ def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions
         found = nodes.of_record[by_id[at]] if len(known) else np.zeros(0, dtype=np.int64)
         return np.where(known[at] == ids, found, -1) if len(known) else found
 
-    if not len(rows["record_a"]):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     a, b = node(rows["record_a"]), node(rows["record_b"])
     usable = (a >= 0) & (b >= 0) & (a != b)
     packed = _pack(a, b)
