@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,15 +34,24 @@ def list_runs(
 
 
 def show_run(
-    call: Call, run_id: Annotated[int | None, typer.Argument(metavar="[RUN]", help="Its number; the last.")] = None
+    call: Call,
+    run_id: Annotated[int | None, typer.Argument(metavar="[RUN]", help="Its number; the last.")] = None,
+    form: Annotated[Literal["text", "html", "json"], typer.Option("--format", help="How to write it.")] = "text",
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where; else stdout.")] = None,
 ) -> None:
-    """One run: versions, counts, seconds and notes of each stage."""
+    """One run, without patients: what it counted, said and rejected, and who sent how much."""
     from dedup import pipeline
-    from dedup.cli.showing import put_run
-    from dedup.warehouse.runs import logged_run
+    from dedup.reporting import NIGHT_FORMATS, night_summary
+    from dedup.warehouse import aside
 
     with pipeline.latest(call.settings) as warehouse:
-        put_run(call, logged_run(warehouse, run_id))
+        summary = night_summary(warehouse, run_id)
+    content = NIGHT_FORMATS["json" if call.json else form](summary, call.lang)
+    if out is None:
+        call.put(content.removesuffix("\n"))
+        return
+    with aside(out) as place:
+        place.write_text(content, encoding="utf-8")
 
 
 def diff_runs(

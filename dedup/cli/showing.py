@@ -6,7 +6,7 @@ import decimal
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dedup.cli.call import Call, Lang
 from dedup.errors import DedupError, FindingsError
@@ -14,12 +14,10 @@ from dedup.errors import DedupError, FindingsError
 if TYPE_CHECKING:
     from dedup.reporting import Figures
 
-__all__ = ["fail_on", "flat", "note", "put_fields", "put_report", "put_rows", "put_run", "stage_lines"]
+__all__ = ["fail_on", "flat", "note", "put_fields", "put_report", "put_rows", "stage_lines"]
 
 #: Columns of a report that goes to a file or another program instead of a terminal.
 FILE_WIDTH = 120
-#: Columns of the run log that hold something for each stage.
-STAGES = ("counts", "seconds", "notes")
 
 
 def fail_on(figures: Figures, limit: int | None) -> None:
@@ -96,14 +94,6 @@ def flat(fields: Mapping[str, object], before: str = "") -> Iterator[tuple[str, 
             yield from flat(value, f"{before}{name} ")
         else:
             yield before + name, value
-
-
-def put_run(call: Call, run: Mapping[str, Any]) -> None:
-    """One row of the run log."""
-    stages = [run[name] for name in STAGES]
-    put_fields(call, run if call.json else {name: value for name, value in run.items() if name not in STAGES})
-    for line in () if call.json else stage_lines(*stages):
-        call.put(line)
 
 
 def stage_lines(

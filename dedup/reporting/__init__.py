@@ -11,6 +11,7 @@ from dedup.reporting.data import render_json
 from dedup.reporting.explaining import explain_html, explain_text
 from dedup.reporting.figures import Figures, each_hospital, figures
 from dedup.reporting.filters import Filters
+from dedup.reporting.nightly import NIGHT_FORMATS, night_summary
 from dedup.reporting.page import render_html
 from dedup.reporting.rollout import rollout
 from dedup.reporting.terminal import render_table
@@ -19,6 +20,7 @@ from dedup.warehouse import Warehouse
 
 __all__ = [
     "FORMATS",
+    "NIGHT_FORMATS",
     "REPORTS",
     "Figures",
     "Filters",
@@ -26,6 +28,7 @@ __all__ = [
     "explain_html",
     "explain_text",
     "figures",
+    "night_summary",
     "orders_held",
     "render",
     "render_html",
