@@ -46,6 +46,7 @@ def is_manifest(path: Path) -> bool:
 
 def land(landing: Landing, path: Path) -> None:
     """Take the file's resources apart into temporary tables; rows come into being in ``finish``."""
+    landing.in_parts = True
     _make_tables(landing.con)
     types = _types(path)
     landing.counted = types["ServiceRequest"]

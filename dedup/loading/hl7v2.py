@@ -34,6 +34,7 @@ def land(landing: Landing, path: Path) -> None:
     from dedup.loading.hl7v2_sql import SOURCE, columns
     from dedup.loading.hl7v2_text import BEFORE, alike, chunks
 
+    landing.in_parts = True
     landing.counted = count_starts(path, b"OBR", BEFORE)
     number = 0
     for data in chunks(path):

@@ -80,6 +80,7 @@ class Landing:
     failed: bool = False  #: the file could not be read to its end
     dated: bool = False
     whole_encounters: bool = False
+    in_parts: bool = False  #: a row says what is new of its line; what it leaves out stays
     unknown_columns: list[str] = field(default_factory=list)
 
     def insert(

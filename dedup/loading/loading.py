@@ -96,13 +96,11 @@ def _clear(con: duckdb.DuckDBPyConnection) -> None:
 def _waves(landings: Sequence[Landing]) -> list[Wave]:
     """Consecutive deliveries that are compared in the same way."""
     waves: list[Wave] = []
-    kind: tuple[bool, bool] | None = None
+    kind: tuple[bool, ...] | None = None
     for landing in landings:
-        this = (landing.whole_encounters, landing.dated)
-        if waves and this == kind:
-            waves[-1] = Wave(waves[-1].first, landing.delivery_no, landing.whole_encounters)
-        else:
-            waves.append(Wave(landing.delivery_no, landing.delivery_no, landing.whole_encounters))
+        this = (landing.whole_encounters, landing.dated, landing.in_parts)
+        first = waves.pop().first if waves and this == kind else landing.delivery_no
+        waves.append(Wave(first, landing.delivery_no, landing.whole_encounters, landing.in_parts))
         kind = this
     return waves
 

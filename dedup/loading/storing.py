@@ -29,11 +29,12 @@ _ACCEPTED = """(
 
 @dataclass(frozen=True)
 class Wave:
-    """Consecutive deliveries of one kind: single lines, or whole encounters."""
+    """Consecutive deliveries of one kind: single lines, whole or in parts, or whole encounters."""
 
     first: int
     last: int
     whole_encounters: bool
+    in_parts: bool
 
 
 def store(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
@@ -43,7 +44,7 @@ def store(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
     if wave.whole_encounters:
         judge_encounters(con, wave.first, wave.last)
     else:
-        judge_lines(con)
+        judge_lines(con, in_parts=wave.in_parts)
     _keep_identities(con)
     _write_lines(con)
     _count(con, wave)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dedup.loading.completing import complete
 from dedup.loading.keys import order_key
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ def _content(alias: str) -> str:
     return f"md5_number(concat_ws(chr(31), {cells}))"
 
 
-def judge_lines(con: duckdb.DuckDBPyConnection) -> None:
-    """Fill ``fate`` and ``replaced`` for a wave of single lines. Two rows of one key in one delivery: the later."""
+def judge_lines(con: duckdb.DuckDBPyConnection, *, in_parts: bool) -> None:
+    """Fill ``fate`` and ``replaced`` for a wave of single lines. Two rows of one key in one delivery: the later.
+
+    ``in_parts``: rows say what is new, and are completed by what was said before.
+    """
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE suspect AS
@@ -59,6 +63,8 @@ def judge_lines(con: duckdb.DuckDBPyConnection) -> None:
         SELECT order_key FROM line WHERE superseded_by IS NULL AND order_key IN (SELECT order_key FROM wave)
         """
     )
+    if in_parts:
+        complete(con)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE occurrence AS

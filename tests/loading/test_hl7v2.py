@@ -156,6 +156,69 @@ def test_cut_anywhere(loader: Loader, tmp_path: Path) -> None:
         loader(put(tmp_path, text[: len(text) - cut]))
 
 
+RESULT = (obr(), "OBX|1|NM|x||5.1|mmol/L||HH|||F")
+LATE = """SELECT status, "value", unit, abnormal_flag, resulted_at IS NOT NULL, setting FROM line
+    WHERE superseded_by IS NULL AND order_id = '7001'"""
+KNOWN = ("5.1", "mmol/L", "HH", True, "outpatient")
+
+
+@pytest.mark.parametrize("nights", [True, False])
+@pytest.mark.parametrize(
+    ("later", "kind", "expected"),
+    [
+        (["ORC|SC|7001||||CM", obr(status="")], "ORM^O01", ("final", *KNOWN)),  # a status says nothing of results
+        (["ORC|SC|7001||||IP", obr(status="I")], "OML^O21", ("final", *KNOWN)),
+        ([obr(status="")], "ORU^R01", ("final", *KNOWN)),
+        ([obr(status="F")], "ORU^R01", ("final", *KNOWN)),
+        (["ORC|CA|7001", obr(status="")], "ORM^O01", ("cancelled", None, None, None, False, "outpatient")),
+        ([obr(status="F"), "OBX|1|NM|x||||||||W"], "ORU^R01", ("cancelled", None, None, None, False, "outpatient")),
+        ([obr(status="C"), "OBX|1|NM|x||6|||N|||C"], "ORU^R01", ("corrected", "6", None, "N", True, "outpatient")),
+        ([obr(status="F"), "OBX|1|NM|x||6|||N|||C"], "ORU^R01", ("corrected", "6", None, "N", True, "outpatient")),
+    ],
+)
+def test_a_later_message_changes_what_it_says(
+    loader: Loader,
+    warehouse: Warehouse,
+    tmp_path: Path,
+    nights: bool,
+    later: list[str],
+    kind: str,
+    expected: tuple[object, ...],
+) -> None:
+    messages = [
+        message("ORC|NW|7001", obr(status=""), kind="ORM^O01"),
+        message(*RESULT),
+        message(*later, kind=kind).replace(f"{PV1}\r", ""),
+    ]
+    for night in messages if nights else ["".join(messages)]:
+        loader(put(tmp_path, night))
+    assert rows(warehouse, LATE) == [expected]
+
+
+def test_a_cancelled_order_stays_so_until_a_result_comes(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    order = message("ORC|NW|7001", obr(status=""), kind="ORM^O01")
+    for night in (message(*RESULT), message("ORC|CA|7001", obr(status=""), kind="ORM^O01"), order + "\r"):
+        loader(put(tmp_path, night))
+    assert rows(warehouse, LATE) == [("cancelled", None, None, None, False, "outpatient")]
+    loader(put(tmp_path, message(*RESULT) + "\r"))
+    assert rows(warehouse, LATE) == [("final", *KNOWN)]
+
+
+def test_a_number_used_again_for_somebody_else_is_another_order(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    loader(put(tmp_path, message(*RESULT)))
+    loader(put(tmp_path, message("ORC|NW|7001", obr(status=""), kind="ORM^O01").replace("BN01", "BN02")))
+    assert rows(warehouse, LATE) == [("ordered", None, None, None, False, "outpatient")]
+
+
+def test_an_order_was_placed_when_it_was_first_said(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(put(tmp_path, message("ORC|NW|7001", obr(status=""), kind="ORM^O01")))
+    late = obr().replace("|202604010800|202604010810|", "||202604010810|")
+    loader(put(tmp_path, message("ORC|RE|7001", late, "OBX|1|NM|x||5||||||F")))
+    assert rows(warehouse, "SELECT ordered_at FROM line WHERE superseded_by IS NULL") == [(AT(2026, 4, 1, 8),)]
+
+
 def test_each_order_has_the_patient_before_it(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     second = "PID|1||BN02^^^98001^MR||TRẦN^THỬ^VĂN||19900101|M"
     loader(put(tmp_path, message(obr(), second, obr("7002"))))
