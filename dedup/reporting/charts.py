@@ -83,35 +83,25 @@ def columns(title: str, rows: Sequence[Bar]) -> Markup:
 
 
 def forest(title: str, rows: Sequence[Dot], whole: float) -> Markup:
-    """Shares with their intervals, one below the other, and a line for the share of all."""
-    if not rows:
-        return Markup("")
-    top = max(max(row.high for row in rows), whole) or 1
-    bottom = 34 * len(rows)
-    parts = [Markup('<line class="all" x1="{0}%" x2="{0}%" y1="0" y2="{1}"/>').format(_percent(whole / top), bottom)]
-    for place, row in enumerate(rows):
-        y = 34 * place + 26
-        parts.append(
-            Markup(
-                '<g class="{}"><text x="0" y="{}">{}</text><text x="100%" y="{}" text-anchor="end">{}</text>'
-                '<line x1="{}%" x2="{}%" y1="{}" y2="{}"/><circle cx="{}%" cy="{}" r="4"/></g>'
-            ).format(
-                row.kind,
-                y - 10,
-                row.label,
-                y - 10,
-                row.text,
-                _percent(row.low / top),
-                _percent(row.high / top),
-                y,
-                y,
-                _percent(row.value / top),
-                y,
-            )
+    """Shares with their intervals, one below the other, and in each a line for the share of all."""
+    top = max([whole, *(row.high for row in rows)]) or 1
+    items = [
+        Markup(
+            '<li class="{}"><span class="l">{}</span><span class="v">{}</span><svg height="12" aria-hidden="true">'
+            '<line class="all" x1="{all}%" x2="{all}%" y1="0" y2="12"/><line x1="{}%" x2="{}%" y1="6" y2="6"/>'
+            '<circle cx="{}%" cy="6" r="4"/></svg></li>'
+        ).format(
+            row.kind,
+            row.label,
+            row.text,
+            _percent(row.low / top),
+            _percent(row.high / top),
+            _percent(row.value / top),
+            all=_percent(whole / top),
         )
-    return Markup('<svg class="chart forest" height="{}" role="img" aria-label="{}">{}</svg>').format(
-        bottom + 4, title, Markup("").join(parts)
-    )
+        for row in rows
+    ]
+    return Markup('<ul class="bars forest" aria-label="{}">{}</ul>').format(title, Markup("").join(items))
 
 
 def heat(
@@ -151,36 +141,22 @@ class Span:
 
 
 def timeline(title: str, rows: Sequence[Span], now: float, now_label: str) -> Markup:
-    """Stretches of time one below the other, and an upright line for the moment they are held against."""
-    bottom = 40 * len(rows) + 4
-    parts = [
+    """Stretches of time one below the other, and in each an upright line for the moment they are held against."""
+    items = [
         Markup(
-            '<g><text x="0" y="{}">{}</text><text class="quiet" x="100%" y="{}" text-anchor="end">{}</text>'
-            '<rect class="{}" x="{}%" y="{}" width="{}%" height="10" rx="2"/></g>'
+            '<li><span class="l">{}</span><span class="v">{}</span><svg height="18" aria-hidden="true">'
+            '<rect class="{}" x="{}%" y="4" width="{}%" height="10" rx="2"/>'
+            '<line class="now" x1="{now}%" x2="{now}%" y1="0" y2="18"/></svg></li>'
         ).format(
-            40 * place + 16,
             row.label,
-            40 * place + 16,
             row.text,
             row.kind,
             _percent(row.start),
-            40 * place + 22,
             max(0.5, (row.end - row.start) * 100),
+            now=_percent(now),
         )
-        for place, row in enumerate(rows)
+        for row in rows
     ]
-    return Markup(
-        '<svg class="chart timeline" height="{}" role="img" aria-label="{}">{}'
-        '<line class="now" x1="{}%" x2="{}%" y1="0" y2="{}"/><text x="{}%" y="{}" text-anchor="{}">{}</text></svg>'
-    ).format(
-        bottom + 18,
-        title,
-        Markup("").join(parts),
-        _percent(now),
-        _percent(now),
-        bottom,
-        _percent(now),
-        bottom + 14,
-        "end" if now > 0.6 else "start",
-        now_label,
+    return Markup('<ul class="bars timeline" aria-label="{}">{}</ul><p class="quiet">{}</p>').format(
+        title, Markup("").join(items), now_label
     )

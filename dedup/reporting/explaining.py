@@ -267,8 +267,8 @@ def _chart(trace: Trace, teller: _Teller) -> Markup:
         for prior in priors
     ]
     words = teller.words
-    title = words("From collection to the end of validity; the upright line is the order")
-    return timeline(title, rows, share(now), words("order {moment}", moment=teller.moment(now)))
+    title = words("From collection to the end of validity")
+    return timeline(title, rows, share(now), words("Upright line: the order, {moment}", moment=teller.moment(now)))
 
 
 def _outcome(prior: Mapping[str, Any], teller: _Teller) -> str:

@@ -87,7 +87,8 @@ def render_html(figures: Figures, lang: str) -> str:
         advised=figures.report == "repeats",
         advice=_advice(figures, words),
         no_advice=_no_advice(figures, words),
-        parts=[_part(table, figures, words) for table in figures.tables.values()],
+        parts=[_part(table, figures, words) for table in figures.tables.values() if table.rows],
+        empty=", ".join(words(table.section.title) for table in figures.tables.values() if not table.rows),
         glossary=[(words(term), words(meaning)) for term, meaning in GLOSSARY],
     )
 

@@ -99,7 +99,7 @@ def _hospitals(table: Table, figures: Figures, words: Words) -> Markup:
         for row in rows
         if row["rank"] is not None
     ]
-    text = words("Avoidable share with its 95% interval; the broken line is the share of all")
+    text = words("Avoidable share with its 95% interval; the upright line is the share of all")
     return _titled(figures, words, text, forest(text, dots[:_DOTS], whole))
 
 

@@ -91,4 +91,4 @@ def test_no_patient_number(warehouse: Warehouse) -> None:
 
 def test_empty() -> None:
     with memory_warehouse() as empty:
-        assert "Nothing to show." in render_html(figures(empty), "en")
+        assert "Nothing to show under: Repeats by verdict, " in render_html(figures(empty), "en")
