@@ -107,7 +107,7 @@ def _placeholder_sql(digits: str) -> str:
 
 
 def _repeated_sql(digits: str) -> str:
-    return f"(replace({digits}, {digits}[1], '') = '')"
+    return f"regexp_full_match({digits}, '{'|'.join(f'{digit}*' for digit in range(10))}')"
 
 
 def _digits(number: str) -> str:
