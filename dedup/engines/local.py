@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -17,17 +16,14 @@ __all__ = ["BUCKET_LINES", "each_bucket"]
 BUCKET_LINES = 2_000_000
 
 
-def each_bucket(
-    con: duckdb.DuckDBPyConnection, query: str, *, person: str, lines: int, folder: Path | None
-) -> Iterator[str]:
+def each_bucket(con: duckdb.DuckDBPyConnection, query: str, *, person: str, lines: int, folder: Path) -> Iterator[str]:
     """Split the rows of ``query`` by a hash of the column ``person`` and yield each bucket as a table expression.
 
     ``lines`` is about how many rows there are; it sets the number of buckets. The buckets lie as Parquet in a private
-    folder inside ``folder`` (None: the system's) and vanish afterwards; each can be read until the next is asked for.
+    folder inside ``folder`` and vanish afterwards; each can be read until the next is asked for.
     """
     buckets = max(1, round(lines / BUCKET_LINES))
-    # mkdtemp makes it 0700; opening a warehouse sweeps away what a killed process left under such a name
-    place = Path(tempfile.mkdtemp(prefix=f"dedup-scratch-{os.getpid()}-", dir=folder))
+    place = Path(tempfile.mkdtemp(dir=folder))  # 0700
     try:
         split = f"SELECT *, abs(hash({person}) % {buckets}) AS bucket FROM ({query})"
         write, read = _encryption(con)

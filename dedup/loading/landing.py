@@ -71,7 +71,7 @@ class Landing:
     """One delivery on its way in. ``counted`` is the independent count of the file's records."""
 
     con: duckdb.DuckDBPyConnection
-    path: Path  #: a private, plainly named link to the file: its own name never reaches SQL
+    path: Path  #: a private, plain name of the file: its own never reaches SQL
     delivery_no: int
     scope: str = ""  #: deliveries that may refer to each other share one: those of a folder, or of an archive
     fhir: FhirSettings = field(default_factory=FhirSettings)

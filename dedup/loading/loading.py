@@ -49,7 +49,7 @@ def load(
         mappings = read_mappings(settings.loading.mapping)
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
-            arrivals, repeated, notes = receive(con, run.track("load", found.paths), mappings, settings.fhir)
+            arrivals, repeated, notes = receive(warehouse, run.track("load", found.paths), mappings, settings.fhir)
             type_rows(con)
             with warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):
@@ -170,7 +170,12 @@ def _write(
 
 def _remarks(deliveries: Sequence[DeliverySummary]) -> list[str]:
     columns = sorted({name for one in deliveries for name in one.unknown_columns})
-    return [f"Unknown columns were ignored: {', '.join(columns)}."] if columns else []
+    remarks = [f"Unknown columns were ignored: {', '.join(columns)}."] if columns else []
+    return remarks + [
+        f"{one.source_name}: {one.rows_counted} rows were counted and {one.rows_read} read. Please report this."
+        for one in deliveries
+        if one.rows_counted != one.rows_read
+    ]
 
 
 def _report(stage: Stage, summary: LoadSummary) -> None:

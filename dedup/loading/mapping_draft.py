@@ -18,7 +18,7 @@ from dedup.loading.mapping import read_mappings
 from dedup.loading.table_layout import DELIMITERS, split
 from dedup.loading.workbook import is_workbook, rows
 from dedup.schema import CANONICAL
-from dedup.warehouse import memory_warehouse, scratch
+from dedup.warehouse import bring_in, memory_warehouse, scratch
 
 __all__ = ["MappingCheck", "check_mapping", "suggest_mapping"]
 
@@ -185,8 +185,11 @@ def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
     Raises ConfigError when the mapping itself is wrong.
     """
     (mapping,) = read_mappings(mapping_path)
-    with scratch() as folder, memory_warehouse() as warehouse:
-        found = choose([mapping], path, folder)
+    with memory_warehouse() as warehouse:
+        folder = warehouse.confine()
+        link = folder / "table"
+        bring_in(path, link)
+        found = choose([mapping], link, folder)
         if found is None:
             return MappingCheck(fits=False)
         make_staging(warehouse.con)

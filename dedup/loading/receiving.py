@@ -20,7 +20,7 @@ from dedup.loading.mapping import Mapping
 from dedup.loading.register import is_register
 from dedup.loading.summary import DeliverySummary
 from dedup.settings import FhirSettings
-from dedup.warehouse import scratch
+from dedup.warehouse import Warehouse, bring_in, scratch
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,16 +39,16 @@ class Arrival:
 
 
 def receive(
-    con: duckdb.DuckDBPyConnection,
-    paths: Iterable[Path],
-    mappings: Sequence[Mapping] = (),
-    fhir: FhirSettings | None = None,
+    warehouse: Warehouse, paths: Iterable[Path], mappings: Sequence[Mapping] = (), fhir: FhirSettings | None = None
 ) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
-    """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log."""
-    desk = _Desk(con, mappings, fhir or FhirSettings())
+    """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log.
+
+    The engine is confined: of all files it can reach those that are being read, under plain names.
+    """
+    desk = _Desk(warehouse.con, mappings, fhir or FhirSettings())
     for path in paths:
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
-        with scratch() as folder:
+        with scratch(warehouse.confine()) as folder:
             desk.take(path, folder)
     desk.finish()
     return desk.arrivals, desk.repeated, desk.notes
@@ -132,7 +132,7 @@ class _Desk:
         self.known.add(self.delivery_id)
         self.number += 1
         link = folder / f"delivery{self.number}"
-        link.symlink_to(path.resolve())
+        bring_in(path, link)
         return Landing(self.con, link, self.number, scope=self.scope, fhir=self.fhir)
 
     def _close(self, landing: Landing, path: Path, name: str, format_name: str) -> None:

@@ -108,9 +108,8 @@ def flags_of(
     _register_words(con, book)
     judge = open_judge(book, laboratories(con), by_level=by_level)
     warehouse.equip(judge)
-    folder = None if warehouse.path is None else warehouse.path.parent
     try:
-        for bucket in each_bucket(con, fact(book), person="person", lines=lines, folder=folder):
+        for bucket in each_bucket(con, fact(book), person="person", lines=lines, folder=warehouse.confine()):
             con.register("answer", judge.execute(f"FROM {judge_bucket(judge, book, bucket)}").to_arrow_table())
             con.execute(f"CREATE OR REPLACE TEMP TABLE flag_words AS {_IN_WORDS}")
             con.unregister("answer")
@@ -198,4 +197,3 @@ JOIN coverage_word AS c ON c.no = a.coverage
 JOIN reason_word AS why ON why.no = a.reason
 JOIN rule_word AS r ON r.no = a.rule
 LEFT JOIN exemption_word AS x ON x.no = a.exemption"""
-

@@ -2,7 +2,7 @@
 
 from dedup.warehouse.opening import Warehouse, another, memory_warehouse, open_finished, open_warehouse
 from dedup.warehouse.runs import Run, start_run
-from dedup.warehouse.spilling import scratch
+from dedup.warehouse.spilling import bring_in, scratch
 from dedup.warehouse.writing import aside
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Warehouse",
     "another",
     "aside",
+    "bring_in",
     "memory_warehouse",
     "open_finished",
     "open_warehouse",

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +19,7 @@ from dedup.warehouse.encrypting import Config, arm, connect, is_encrypted, read_
 from dedup.warehouse.locking import hold
 from dedup.warehouse.migrating import back_up, create, log_step, move_forward, version_of
 from dedup.warehouse.publishing import finished_nights, forget, publish
-from dedup.warehouse.spilling import spill_folder, sweep
+from dedup.warehouse.spilling import scratch, spill_folder, sweep
 from dedup.warehouse.writing import take_the_place
 
 __all__ = ["Warehouse", "another", "memory_warehouse", "open_finished", "open_warehouse"]
@@ -34,7 +34,8 @@ class Warehouse:
     con: duckdb.DuckDBPyConnection
     path: Path | None
     read_only: bool = False
-    _held: contextlib.ExitStack | None = None
+    _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _room: Path | None = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -47,6 +48,21 @@ class Warehouse:
                 self.con.rollback()
             raise
         self.con.commit()
+
+    def confine(self) -> Path:
+        """A private folder: besides its own files, all that the engine can reach from now on, configuration locked.
+
+        Whoever lets it read foreign files, or writes what was made of them, does so in there. Later calls give the same
+        folder; it goes when the warehouse is closed. Nothing undoes this but opening the warehouse again.
+        """
+        if self._room is None:
+            self._room = self._held.enter_context(scratch(self._spills_to()))
+            _confine(self.con, self._room)
+        return self._room
+
+    def _spills_to(self) -> Path | None:
+        """Where there is room for large files: beside the warehouse, or where the settings say."""
+        return None if self.path is None else Path(_setting(self.con, "temp_directory")).parent
 
     def equip(self, other: duckdb.DuckDBPyConnection) -> None:
         """Give another engine of this process the same limits; what it spills lies, and is encrypted, as this one's."""
@@ -66,14 +82,12 @@ class Warehouse:
 
     def when_closed(self, act: Callable[..., object], *given: object) -> None:
         """Call ``act`` when the file is closed and the lock still held; what was asked for last comes first."""
-        if self._held is not None:
-            self._held.callback(act, *given)
+        self._held.callback(act, *given)
 
     def close(self) -> None:
         """Close the file and let the lock go."""
         self.con.close()
-        if self._held is not None:
-            self._held.close()
+        self._held.close()
 
     def __enter__(self) -> Warehouse:
         return self
@@ -213,3 +227,12 @@ def _set_up(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"SET TimeZone = '{TIME_ZONE}'")
     with contextlib.suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar to switch off
         con.execute("SET enable_progress_bar = false")
+
+
+def _confine(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """The engine adds its own files by itself: the warehouse, its log, and the folder it spills to."""
+    place = str(folder).replace("'", "''")
+    con.execute(f"SET allowed_directories = ['{place}']")
+    con.execute("SET enable_external_access = false")
+    con.execute("SET allowed_configs = ['threads']")  # matching inserts with one; it opens no door
+    con.execute("SET lock_configuration = true")

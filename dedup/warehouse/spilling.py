@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["scratch", "spill_folder", "sweep"]
+from dedup.errors import DedupError
+
+__all__ = ["bring_in", "scratch", "spill_folder", "sweep"]
 
 _SCRATCH = "dedup-scratch-"
 
@@ -28,10 +30,25 @@ def spill_folder(path: Path, chosen: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A private folder for unpacked and converted files, among the system's temporary ones, for the block."""
-    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-") as folder:
+def scratch(parent: Path | None = None) -> Iterator[Path]:
+    """A private folder inside ``parent`` (None: among the system's temporary ones), for the block."""
+    inside = None if parent is None else parent.absolute()
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=inside) as folder:
         yield Path(folder)
+
+
+def bring_in(source: Path, target: Path) -> None:
+    """Give a file a plain name inside a private folder: a second name when both are on one file system, else a copy.
+
+    A symbolic link would not do: the engine judges a path by where it leads.
+    """
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise DedupError(f"{source} could not be copied to {target.parent}: {error.strerror}.") from None
 
 
 def sweep(path: Path, chosen: Path | None) -> None:
