@@ -82,4 +82,4 @@ def evaluate(
     from dedup.matching import evaluate as measure
 
     with pipeline.reading(call.settings) as warehouse:
-        put_fields(call, dataclasses.asdict(measure(warehouse, truth)))
+        put_fields(call, dataclasses.asdict(measure(warehouse, truth, call.settings)))

@@ -8,6 +8,7 @@ import pytest
 
 from dedup.errors import InputError
 from dedup.matching import evaluate
+from dedup.settings import Settings
 from dedup.warehouse import Warehouse
 from tests.matching.conftest import add_records, run_match
 
@@ -27,26 +28,29 @@ def truth(warehouse: Warehouse, tmp_path: Path) -> Path:
 
 
 def test_pairs_and_clusters(warehouse: Warehouse, truth: Path) -> None:
-    found = evaluate(warehouse, truth)
+    found = evaluate(warehouse, truth, Settings())
     assert found.records == 4
     assert (found.pair_precision, found.pair_recall) == (pytest.approx(1 / 3), pytest.approx(1 / 2))
     assert found.pair_f1 == pytest.approx(0.4)
     assert (found.false_pairs, found.missed_pairs) == (2, 1)
     assert (found.cluster_precision, found.cluster_recall, found.cluster_f1) == (0.0, 0.0, 0.0)
     assert (found.largest_cluster, found.largest_true_cluster) == (3, 2)
-    assert found.false_by_cause == {"shared_id": 2}
+    assert found.false_by_cause == {"shared_id": {"pairs": 2, "share": 1.0}}
+    assert found.missed_by_cause == {"conflicting_ids": {"pairs": 1, "share": 1.0}}
+    # A, B: 2 of 3; C: 1 of 3; D: 1 of 1. Of the true: A, B: all; C, D: half.
+    assert (found.b_cubed_precision, found.b_cubed_recall) == (pytest.approx(2 / 3), pytest.approx(3 / 4))
 
 
 def test_a_truth_in_parquet_gives_the_same(warehouse: Warehouse, truth: Path) -> None:
     parquet = truth.with_suffix(".parquet")
     warehouse.con.execute(f"COPY (FROM read_csv('{truth}', all_varchar = true)) TO '{parquet}'")
-    assert evaluate(warehouse, parquet) == evaluate(warehouse, truth)
+    assert evaluate(warehouse, parquet, Settings()) == evaluate(warehouse, truth, Settings())
 
 
 def test_a_file_that_is_no_truth_is_refused(warehouse: Warehouse, truth: Path) -> None:
     truth.write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(InputError, match="facility_id, patient_id, true_person"):
-        evaluate(warehouse, truth)
+        evaluate(warehouse, truth, Settings())
     truth.write_text("facility_id,patient_id,true_person\nQ,1,x\n", encoding="utf-8")
     with pytest.raises(InputError, match="names no patient record"):
-        evaluate(warehouse, truth)
+        evaluate(warehouse, truth, Settings())
