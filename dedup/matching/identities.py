@@ -40,8 +40,14 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
         "CREATE OR REPLACE TEMP TABLE gone AS SELECT patient_record_id FROM waiting ANTI JOIN patient_identity "
         "USING (patient_record_id)"
     )
-    source = "patient_identity" if everything else "(FROM patient_identity SEMI JOIN waiting USING (patient_record_id))"
-    _normalise(con, source)
+    if everything:
+        _normalise(con, "patient_identity")
+    else:  # found once, read twice
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE arriving AS FROM patient_identity SEMI JOIN waiting USING (patient_record_id)"
+        )
+        _normalise(con, "arriving")
+        con.execute("DROP TABLE arriving")
     last = state.count(con, "SELECT coalesce(max(variant_no), -1) FROM match_variant")
     _number(con, last)
     _add_new(con)
@@ -91,12 +97,11 @@ def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
 def _add_new(con: duckdb.DuckDBPyConnection) -> None:
     """Put the variants met for the first time into match_variant."""
     names = ", ".join(IDENTITY)
-    with state.one_thread(con):
-        con.execute(f"""
-          INSERT INTO match_variant BY NAME
-          SELECT variant_no, variant_id, {names}, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
-            {blocking.keys_sql()}
-          FROM normalised POSITIONAL JOIN (SELECT variant_no, is_new FROM arrived) WHERE is_new""")
+    con.execute(f"""
+      INSERT INTO match_variant BY NAME
+      SELECT variant_no, variant_id, {names}, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
+        {blocking.keys_sql()}
+      FROM normalised POSITIONAL JOIN (SELECT variant_no, is_new FROM arrived) WHERE is_new""")
 
 
 def forget_unused(con: duckdb.DuckDBPyConnection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dedup.matching.state import one_thread
 from dedup.schema import TABLES
 
 if TYPE_CHECKING:
@@ -73,11 +72,12 @@ def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
       WITH moved AS (
         SELECT person_id, old_person_id FROM settled WHERE old_person_id IS DISTINCT FROM person_id
         UNION ALL SELECT NULL, person_id FROM patient_record SEMI JOIN gone USING (patient_record_id)
-      ), person AS (SELECT person_id FROM moved UNION SELECT old_person_id FROM moved)
+      ), person AS (SELECT person_id FROM moved UNION ALL SELECT old_person_id FROM moved)
       SELECT 'flag', patient_record_id FROM (
         SELECT patient_record_id FROM settled WHERE held_anew
-        UNION SELECT patient_record_id FROM settled SEMI JOIN person USING (person_id)
-        UNION SELECT patient_record_id FROM patient_record SEMI JOIN person USING (person_id))
+        UNION ALL SELECT patient_record_id FROM (FROM settled WHERE NOT held_anew) SEMI JOIN person USING (person_id)
+        UNION ALL SELECT patient_record_id FROM patient_record
+          SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id))
       ANTI JOIN (SELECT patient_record_id FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)""")
 
 
@@ -94,7 +94,6 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
         f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}"
         for name in columns
     )
-    with one_thread(con):
-        con.execute(f"""
-          INSERT INTO patient_record ({", ".join(columns)})
-          SELECT {values} FROM normalised AS a JOIN settled AS s USING (patient_record_id)""")
+    con.execute(f"""
+      INSERT INTO patient_record ({", ".join(columns)})
+      SELECT {values} FROM normalised AS a JOIN settled AS s USING (patient_record_id)""")

@@ -39,8 +39,10 @@ def match(warehouse: Warehouse, run: Run, settings: Settings, *, train: bool = F
     With ``train`` the scorecard is learnt anew from the warehouse's own ids, kept in the warehouse, and everything
     is matched again; without, the one kept (else the shipped one) serves, so a night never changes the model.
     """
+    from dedup.matching.state import one_thread
+
     with run.stage("match") as stage:
-        with warehouse.transaction() as con:
+        with one_thread(warehouse.con), warehouse.transaction() as con:
             summary, notes = _match(con, run.run_id, settings.matching, train=train)
         stage.counts.update({name: value for name, value in summary.__dict__.items() if isinstance(value, int)})
         stage.notes.extend(notes)

@@ -70,7 +70,10 @@ def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
 
 @contextlib.contextmanager
 def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """For inserting wide rows: two threads take two to three times the CPU for it, and no less time (DuckDB 1.5)."""
+    """The stage is mostly inserts of wide rows: two threads take 1.5 times the CPU, and no less time (DuckDB 1.5).
+
+    To be left after the commit, which writes most of them.
+    """
     threads = count(con, "SELECT current_setting('threads')")
     con.execute("SET threads = 1")
     try:

@@ -92,16 +92,18 @@ def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
         CAST(CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END AS TINYINT)
           AS id_type,
         id_grade, newborn
-      FROM match_variant {wanted} ORDER BY variant_id""").to_arrow_table()
+      FROM match_variant {wanted}""").to_arrow_table()
     numbers = ("number", "variant_id", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
+    order = np.argsort(table["variant_id"].to_numpy())  # of codes and numbers: the engine would move the texts
     return Variants(
-        text={name: code(table[name]) for name in _TEXTS}, **{name: table[name].to_numpy() for name in numbers}
+        text={name: code(table[name], order) for name in _TEXTS},
+        **{name: table[name].to_numpy()[order] for name in numbers},
     )
 
 
-def code(column: Any) -> Coded:
-    """Code an Arrow text column."""
+def code(column: Any, order: np.ndarray[Any, Any]) -> Coded:
+    """Code an Arrow text column, and put it into this order."""
     coded = column.combine_chunks().dictionary_encode()
     if hasattr(coded, "combine_chunks"):
         coded = coded.combine_chunks()
-    return Coded(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32), coded.dictionary)
+    return Coded(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)[order], coded.dictionary)
