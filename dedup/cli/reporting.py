@@ -99,6 +99,7 @@ def explain(
 ) -> None:
     """Why an order line was flagged, or was not: the priors, what each failed on, the rule and its source."""
     from dedup import pipeline
+    from dedup.matching import explain_lines
     from dedup.reporting import explain_html, explain_text
     from dedup.rules.tracing import trace
 
@@ -106,11 +107,14 @@ def explain(
     with pipeline.reading(settings) as warehouse:
         traced = dataclasses.asdict(trace(warehouse, settings, facility, order, line))
         note(call, "explain", identified=False, order=[facility, order, line])
+        priors = dict.fromkeys(tuple(judged["prior"]) for judged in traced["judgements"])
         if call.json:
             call.put_json(traced)
         else:
             tell = explain_html if form == "html" else explain_text
-            call.put(tell(warehouse, traced, call.lang).removesuffix("\n"))
+            pairs = [explain_lines(warehouse, settings, (facility, order, line), prior) for prior in priors]
+            told = [dataclasses.asdict(pair) for pair in pairs if pair is not None]
+            call.put(tell(warehouse, traced, told, call.lang).removesuffix("\n"))
 
 
 def export(

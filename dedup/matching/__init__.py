@@ -1,7 +1,7 @@
 """Matching: which patient records, over all facilities, are one person."""
 
 from dedup.matching.evaluating import Evaluation, evaluate
-from dedup.matching.explaining import PairExplanation, Step, explain_pair
+from dedup.matching.explaining import PairExplanation, Step, explain_lines, explain_pair
 from dedup.matching.reviewing import review_export, review_import
 from dedup.matching.stage import MatchSummary, forget, match
 
@@ -11,6 +11,7 @@ __all__ = [
     "PairExplanation",
     "Step",
     "evaluate",
+    "explain_lines",
     "explain_pair",
     "forget",
     "match",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dedup.settings import Settings
     from dedup.warehouse import Warehouse
 
-__all__ = ["PairExplanation", "Step", "explain_pair"]
+__all__ = ["PairExplanation", "Step", "explain_lines", "explain_pair"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Step:
 class PairExplanation:
     """What speaks for and against one pair. Levels and bits only: no patient's value."""
 
-    record_a: int
-    record_b: int
+    first: tuple[str, str]  #: facility_id, patient_id
+    second: tuple[str, str]
     steps: tuple[Step, ...]
     bits: float
     probability: float
@@ -77,8 +77,8 @@ def explain_pair(
     decided = scorer.decide(at[:1], at[1:])
     guard = int(decided.guard[0])
     return PairExplanation(
-        record_a=record_a,
-        record_b=record_b,
+        first=first,
+        second=second,
         steps=_steps(card, {name: int(column[0]) for name, column in levels.items()}),
         bits=float(decided.bits[0]),
         probability=float(1 / (1 + 2.0 ** -float(decided.bits[0]))),
@@ -88,6 +88,23 @@ def explain_pair(
         same_person=person_a == person_b,
         model_version=card.version,
     )
+
+
+def explain_lines(
+    warehouse: Warehouse, settings: Settings, first: tuple[str, str, int], second: tuple[str, str, int]
+) -> PairExplanation | None:
+    """The same for the patients of two order lines (facility_id, order_id, line_no); None for one patient record."""
+    keys = [
+        warehouse.con.execute(
+            "SELECT p.facility_id, p.patient_id FROM line JOIN patient_record AS p USING (patient_record_id) "
+            "WHERE line.superseded_by IS NULL AND line.facility_id = ? AND order_id = ? AND line_no = ?",
+            list(line),
+        ).fetchone()
+        for line in (first, second)
+    ]
+    if keys[0] is None or keys[1] is None or keys[0] == keys[1]:
+        return None
+    return explain_pair(warehouse, settings, (keys[0][0], keys[0][1]), (keys[1][0], keys[1][1]))
 
 
 def _steps(card: Scorecard, levels: dict[str, int]) -> tuple[Step, ...]:

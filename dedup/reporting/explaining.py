@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from dedup.reporting import numbers
 from dedup.reporting.charts import Span, timeline
 from dedup.reporting.laboratories import laboratory, level_sentence
 from dedup.reporting.page import policy, style_sheet, template
+from dedup.reporting.pair import Pair, pair_chart, pair_sentences, pair_steps
 from dedup.reporting.words import Words, plain
 from dedup.warehouse import Warehouse
 
@@ -53,16 +54,20 @@ class _Teller:
         return self.words("never") if value is None else numbers.moment(value, self.words.lang)
 
 
-def explain_text(warehouse: Warehouse, trace: Trace, lang: str) -> str:
-    """The explanation as plain text, ended by a line feed. ``lang``: vi or en."""
+def explain_text(warehouse: Warehouse, trace: Trace, pairs: Sequence[Pair], lang: str) -> str:
+    """The explanation as plain text, ended by a line feed. ``lang``: vi or en; ``pairs``: see pair.py."""
     teller = _teller(warehouse.con, lang)
     judgements = _judgements(warehouse.con, trace, teller)
-    blocks = [_about(trace, teller), *judgements, _looked_at(trace, teller)]
+    matched = [
+        pair_sentences(pair, teller.words) + [f"  {bits:<16} {label}" for label, bits in pair_steps(pair, teller.words)]
+        for pair in pairs
+    ]
+    blocks = [_about(trace, teller), *judgements, *matched, _looked_at(trace, teller)]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def explain_html(warehouse: Warehouse, trace: Trace, lang: str) -> str:
-    """The explanation as one self-contained page with a timeline. ``lang``: vi or en."""
+def explain_html(warehouse: Warehouse, trace: Trace, pairs: Sequence[Pair], lang: str) -> str:
+    """The explanation as one self-contained page with a timeline and a waterfall for each of ``pairs`` (pair.py)."""
     teller = _teller(warehouse.con, lang)
     style = style_sheet()
     return template("explain.html").render(
@@ -74,6 +79,7 @@ def explain_html(warehouse: Warehouse, trace: Trace, lang: str) -> str:
         judgements=_judgements(warehouse.con, trace, teller)
         or [[teller.words("Not a repeat: no earlier line passes every test.")]],
         chart=_chart(trace, teller),
+        pairs=[(pair_sentences(pair, teller.words), pair_chart(pair, teller.words)) for pair in pairs],
         looked_at=_looked_at(trace, teller),
     )
 

@@ -129,6 +129,7 @@ def test_a_line_is_explained(dedup: Dedup, orders: Path) -> None:
     told = dedup("explain", "01002", "B1", "--db", "w.duckdb", "--lang", "en")
     assert "avoidable" in told.stdout
     assert "moh26.hba1c" in told.stdout
+    assert "birth date: equal" in told.stdout
     assert dedup("explain", "01002", "nope", "--db", "w.duckdb").returncode == 2
 
 

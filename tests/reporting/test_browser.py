@@ -109,7 +109,7 @@ def every_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 **{str(one.facility_id): render_html(one, lang) for one in hospitals},
                 "rollout": render_html(rollout(made), lang),
                 "empty": render_html(figures(empty), lang),
-                "explain": explain_html(made, traced, lang),
+                "explain": explain_html(made, traced, [], lang),
             }.items():
                 (folder / lang / f"{name}.html").write_text(text, encoding="utf-8")
     return folder

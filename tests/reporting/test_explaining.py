@@ -9,7 +9,9 @@ from typing import Any
 import lxml.html
 import pytest
 
-from dedup.reporting import explain_html, explain_text
+from dedup.reporting import explain_html, explain_text, numbers
+from dedup.reporting.pair import pair_steps
+from dedup.reporting.words import LANGUAGES, Words
 from dedup.warehouse import Warehouse
 from tests.reporting.conftest import at
 
@@ -83,7 +85,7 @@ def trace() -> dict[str, Any]:
 
 
 def test_sentences_in_english(warehouse: Warehouse, trace: dict[str, Any]) -> None:
-    text = explain_text(warehouse, trace, "en")
+    text = explain_text(warehouse, trace, [], "en")
     for sentence in (
         "00002 Bệnh viện Đa khoa Bình An, O2/1: HbA1c, ordered 3 Mar 2026 08:00, outpatient.",
         "Earlier result at another facility: avoidable (a valid result existed).",
@@ -99,19 +101,19 @@ def test_sentences_in_english(warehouse: Warehouse, trace: dict[str, Any]) -> No
 
 
 def test_sentences_in_vietnamese(warehouse: Warehouse, trace: dict[str, Any]) -> None:
-    text = explain_text(warehouse, trace, "vi")
+    text = explain_text(warehouse, trace, [], "vi")
     assert "Kết quả trước tại cơ sở khác: tránh được (đã có kết quả còn giá trị)." in text
     assert "Định lượng HbA1c" in text and "trước chỉ định 24,0 giờ" in text
 
 
 def test_lines_without_a_flag(warehouse: Warehouse, trace: dict[str, Any]) -> None:
     bare = trace | {"judgements": ()}
-    assert "no earlier line passes every test" in explain_text(warehouse, bare, "en")
+    assert "no earlier line passes every test" in explain_text(warehouse, bare, [], "en")
     cancelled = bare | {"line": trace["line"] | {"status": "cancelled"}, "priors": ()}
-    assert "it is not judged" in explain_text(warehouse, cancelled, "en")
+    assert "it is not judged" in explain_text(warehouse, cancelled, [], "en")
     unknown = bare | {"line": trace["line"] | {"test_id": None}, "priors": ()}
-    assert "never a repeat" in explain_text(warehouse, unknown, "en")
-    assert "no other order line" in explain_text(warehouse, unknown, "en")
+    assert "never a repeat" in explain_text(warehouse, unknown, [], "en")
+    assert "no other order line" in explain_text(warehouse, unknown, [], "en")
 
 
 def test_levels_of_the_laboratories(warehouse: Warehouse, trace: dict[str, Any]) -> None:
@@ -119,33 +121,33 @@ def test_levels_of_the_laboratories(warehouse: Warehouse, trace: dict[str, Any])
     con.execute("UPDATE facility SET registered = true, level_to = DATE '2026-03-02' WHERE facility_id = '00001'")
     con.execute("UPDATE facility SET registered = true WHERE facility_id = '00002'")
     told = "Laboratories on that day: the earlier result's {}, the orderer's level 2. Recognised from level 2 on, or"
-    assert told.format("without a level") in explain_text(warehouse, trace, "en")  # lapsed the day before
+    assert told.format("without a level") in explain_text(warehouse, trace, [], "en")  # lapsed the day before
     con.execute("UPDATE facility SET level_to = NULL, iso15189 = true, accredited_tests = ['glucose', 'hba1c']")
-    assert told.format("level 3 and ISO 15189") in explain_text(warehouse, trace, "en").replace(
+    assert told.format("level 3 and ISO 15189") in explain_text(warehouse, trace, [], "en").replace(
         "level 2 and ISO 15189", "level 2"
     )
     con.execute("UPDATE facility SET accredited_tests = ['glucose']")
-    assert told.format("level 3") in explain_text(warehouse, trace, "en")
+    assert told.format("level 3") in explain_text(warehouse, trace, [], "en")
     con.execute("UPDATE flag_state SET recognition = 'all'")
-    assert "Laboratories" not in explain_text(warehouse, trace, "en")
+    assert "Laboratories" not in explain_text(warehouse, trace, [], "en")
 
 
 def test_components_that_fare_alike_are_one_sentence(warehouse: Warehouse, trace: dict[str, Any]) -> None:
     other = line("00003", "O9", -500, test_id="panel")
     priors = tuple(prior(other, "expired", target=target) for target in ("glucose", "creatinine"))
-    text = explain_text(warehouse, trace | {"priors": priors, "judgements": ()}, "en")
+    text = explain_text(warehouse, trace | {"priors": priors, "judgements": ()}, [], "en")
     assert text.count("O9/1") == 1
     assert "for the component Glucose, creatinine: result expired" in text
 
 
 def test_many_priors_are_counted(warehouse: Warehouse, trace: dict[str, Any]) -> None:
     many = trace | {"priors": tuple(prior(line("00003", f"X{n}", -n), "expired") for n in range(100, 160))}
-    assert "and 20 more" in explain_text(warehouse, many, "en")
+    assert "and 20 more" in explain_text(warehouse, many, [], "en")
 
 
 @pytest.mark.parametrize("lang", ["vi", "en"])
 def test_page(warehouse: Warehouse, trace: dict[str, Any], lang: str) -> None:
-    page = lxml.html.document_fromstring(explain_html(warehouse, trace, lang))
+    page = lxml.html.document_fromstring(explain_html(warehouse, trace, [], lang))
     assert page.get("lang") == lang
     assert len(page.xpath("//svg//rect")) == 2
     assert page.xpath("//script | //@style | //@src") == []
@@ -157,6 +159,46 @@ def test_attacks_are_text(warehouse: Warehouse, trace: dict[str, Any]) -> None:
     hostile["line"]["order_id"] = attack
     hostile["judgements"][0]["rule_source"] = attack
     hostile["priors"][0]["line"]["order_id"] = attack
-    page = explain_html(warehouse, hostile, "en")
+    page = explain_html(warehouse, hostile, [], "en")
     assert "<script" not in page and "\u202e" not in page
-    assert "\u202e" not in explain_text(warehouse, hostile, "en")
+    assert "\u202e" not in explain_text(warehouse, hostile, [], "en")
+
+
+PAIR = {
+    "first": ("00001", "7"),
+    "second": ("00002", "9"),
+    "steps": (
+        {"field": "prior", "level": "", "bits": -18.0, "total": -18.0},
+        {"field": "name_rarity", "level": "to_14_bits", "bits": 12.5, "total": -5.5},
+        {"field": "birth_date", "level": "equal", "bits": 12.0, "total": 6.5},
+        {"field": "place", "level": "province_differs", "bits": -4.0, "total": 2.5},
+    ),
+    "bits": 2.5,
+    "probability": 0.85,
+    "method": "review",
+    "guard": "namesakes",
+    "human_decision": None,
+    "same_person": True,
+    "model_version": "shipped-1",
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_waterfall_of_a_pair(warehouse: Warehouse, trace: dict[str, Any], lang: str) -> None:
+    page = lxml.html.document_fromstring(explain_html(warehouse, trace, [PAIR], lang))
+    bars = page.xpath("//section[last() - 1]//li/svg/rect")
+    # From -18 to +6.5 bits, each bar from the sum before to the sum after.
+    assert [float(bar.get("x").rstrip("%")) for bar in bars] == pytest.approx([0, 0, 51.02, 83.67], abs=0.1)
+    assert [bar.get("class") for bar in bars] == ["weak", "strong", "strong", "weak"]
+    told = explain_text(warehouse, trace, [PAIR], lang)
+    assert "namesakes" in told
+    assert numbers.decimals(-5.5, lang) in told
+
+
+def test_every_field_and_level_has_words() -> None:
+    from dedup.matching.comparing import FIELDS
+
+    for name, levels in FIELDS.items():
+        for level in levels[1:]:
+            step = {"field": name, "level": level, "bits": 1.0, "total": 1.0}
+            assert "_" not in pair_steps({"steps": [step]}, Words("vi"))[0][0]
