@@ -22,11 +22,14 @@ _DISTRICT = "(?i)(?:quận|huyện|thị xã|quan|huyen|thi xa|\\bq\\.|\\bh\\.|\
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Put the two tables of places into temporary tables ``place_province`` and ``place_ward``."""
-    import polars as pl
+    from pyarrow import csv
 
     # Not by the engine: once it has read foreign files it can reach no others.
     for name in ("province", "ward"):
-        con.register("place", pl.read_csv(_DATA / f"{name}s.csv", infer_schema=False).to_arrow())
+        columns = (_DATA / f"{name}s.csv").open(encoding="utf-8").readline().strip().split(",")
+        texts = csv.ConvertOptions(column_types=dict.fromkeys(columns, "string"), null_values=[""],
+                                   strings_can_be_null=True)  # fmt: skip
+        con.register("place", csv.read_csv(_DATA / f"{name}s.csv", convert_options=texts))
         con.execute(f"CREATE OR REPLACE TEMP TABLE place_{name} AS FROM place")
         con.unregister("place")
 
