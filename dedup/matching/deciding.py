@@ -20,7 +20,7 @@ __all__ = ["GUARDS", "HARD_GUARDS", "METHODS", "Decisions", "decide"]
 
 CONFLICTS = ("conflicts", "conflicts_by_one_digit")
 #: With so many bits although provinces differ, or only the year is known, the name is too rare for a namesake.
-_OUTWEIGHED = {"namesakes": 8.0, "bare_years": 5.0}
+_OUTWEIGHED = {"namesakes": 9.5, "bare_years": 7.0}
 #: From the surest to the least; a record's match_method is the surest of the edges that hold it.
 METHODS = ("national_id", "insurance_id", "fuzzy", "review", "none")
 #: What the two rules of certainty are held to be worth, in bits: the odds measured for pairs they join.
