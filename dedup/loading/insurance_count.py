@@ -8,11 +8,11 @@ import mmap
 import re
 from pathlib import Path
 
-__all__ = ["count_orders", "count_payload", "has_doctype"]
+__all__ = ["count_orders", "count_payload", "has_doctype", "is_label"]
 
 # Patterns begin with plain letters, which the search can jump to; other spellings are slower, and rare.
 _ORDER_TEXT = rb"MA_NHOM\s*>\s*(?:<!\[CDATA\[)?\s*0*[123]\s*(?:\]\]>)?\s*</"
-_PAYLOAD_TEXT = rb"LOAIHOSO\s*>\s*(XML\d+)\s*</[^>]*>\s*<(?:\w+:)?NOIDUNGFILE\s*>([^<]+)<"
+_PAYLOAD_TEXT = rb"LOAIHOSO\s*>([^<]*)</[^>]*>\s*<(?:\w+:)?NOIDUNGFILE\s*>([^<]+)<"
 _ORDER, _ANY_ORDER = re.compile(_ORDER_TEXT), re.compile(_ORDER_TEXT, re.IGNORECASE)
 _PAYLOAD, _ANY_PAYLOAD = re.compile(_PAYLOAD_TEXT), re.compile(_PAYLOAD_TEXT, re.IGNORECASE)
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
@@ -35,8 +35,18 @@ def count_orders(path: Path) -> int:
 
 def _count(data: bytes | mmap.mmap) -> int:
     payload = _PAYLOAD if data.find(b"LOAIHOSO") >= 0 and data.find(b"hoso") < 0 else _ANY_PAYLOAD
-    inside = sum(count_payload(found[2]) for found in payload.finditer(data) if found[1].upper() == b"XML3")
+    inside = sum(count_payload(found[2]) for found in payload.finditer(data) if _may_hold_orders(found[1]))
     return inside + _orders(data)
+
+
+def is_label(kind: str) -> bool:
+    """Whether this is what a part of an encounter is called: XML1, XML2, …"""
+    return re.fullmatch(r"XML\d{1,2}", kind) is not None
+
+
+def _may_hold_orders(label: bytes) -> bool:
+    kind = label.decode("utf-8", "replace").strip().upper()
+    return kind == "XML3" or (kind != "" and not is_label(kind))
 
 
 def _orders(data: bytes | mmap.mmap) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from lxml import etree
 
-from dedup.loading.insurance_count import count_orders, count_payload, has_doctype
+from dedup.loading.insurance_count import count_orders, count_payload, has_doctype, is_label
 from dedup.loading.insurance_sql import COLUMNS, ORDERS, RESULTS, SOURCE, STAYS
 from dedup.loading.landing import Filed, Landing
 
@@ -135,7 +135,17 @@ def _record(element: Element, facility_id: str, filed_on: datetime.date | None) 
                 continue
             if root is not None:
                 record.roots[kind].append(root)
+        if kind != "XML3" and "NOIDUNGFILE" in fields:
+            misplaced = _misplaced(fields["NOIDUNGFILE"], kind)
+            record.unreadable += misplaced > 0
+            record.lost += misplaced
     return record
+
+
+def _misplaced(content: Element, kind: str) -> int:
+    """Orders in a part that is labelled as another one, or as none there is."""
+    inside = sum(_plain(row[_GROUP]) in _GROUPS for row in _rows(content, "CHI_TIET_DVKT", ORDERS))
+    return inside or (count_payload(content.text) if kind and not is_label(kind) else 0)
 
 
 def _payload(element: Element) -> Element | None:
