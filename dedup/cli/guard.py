@@ -55,7 +55,10 @@ def _scrubbed(error: Exception) -> str:
     kind = type(error).__name__
     if kind in PLAIN:
         return PLAIN[kind]
-    if "no space left on device" in str(error).lower():
+    text = str(error).lower()
+    if "out of memory" in text or "could not allocate" in text:  # a commit that fails is a TransactionException
+        return PLAIN["OutOfMemoryException"]
+    if "no space left on device" in text:
         return "The disk is full. Finished stages are kept; run again when there is room."
     frames = [Path(frame.filename).resolve() for frame in traceback.extract_tb(error.__traceback__)]
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]

@@ -36,7 +36,8 @@ class NightSummary:
 #: name → SQL with $run.
 _TABLES = {
     "flags": "SELECT scope, verdict, count(*) AS flags, sum(avoidable_vnd) AS avoidable_vnd "
-    "FROM (FROM flag UNION ALL SELECT * EXCLUDE (until_run_id) FROM flag_history) WHERE run_id = $run GROUP BY ALL ORDER BY ALL",
+    "FROM (FROM flag UNION ALL SELECT * EXCLUDE (until_run_id) FROM flag_history) WHERE run_id = $run "
+    "GROUP BY ALL ORDER BY ALL",
     "ended": "SELECT scope, verdict, count(*) AS flags FROM flag_history WHERE until_run_id = $run "
     "GROUP BY ALL ORDER BY ALL",
     "facilities": "SELECT l.facility_id, any_value(f.name ORDER BY f.name) AS name, count(DISTINCT l.line_id) AS lines "
