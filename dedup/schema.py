@@ -28,7 +28,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -195,6 +195,32 @@ _TABLES = (
             "withdrawn": "BOOLEAN",
         },
         ("facility_id", "order_id"),
+    ),
+    Table(
+        "request_line",
+        "loading",
+        "The order line each FHIR ServiceRequest became, for results of a later night. Private.",
+        {"request_key": "BIGINT", "facility_id": "VARCHAR", "order_id": "VARCHAR"},
+        ("request_key",),
+    ),
+    Table(
+        "waiting_result",
+        "loading",
+        "FHIR results whose ServiceRequest has not come yet, as the feed says them. Private.",
+        {
+            "request_key": "BIGINT",
+            "results": "BIGINT",
+            "corrected": "BOOLEAN",
+            "finished": "BOOLEAN",
+            "cancelled": "BOOLEAN",
+            "issued": "VARCHAR",
+            "effective": "VARCHAR",
+            "value": "VARCHAR",
+            "unit": "VARCHAR",
+            "performer": "VARCHAR",
+            "flag": "VARCHAR",
+        },
+        ("request_key",),
     ),
     Table(
         "code",

@@ -18,10 +18,11 @@ from pathlib import Path
 import duckdb
 
 from dedup.loading.fhir_fields import TABLES, empty, extraction
-from dedup.loading.fhir_sql import COLUMNS, joined
+from dedup.loading.fhir_late import BECAME, recall, remember, stage_late
+from dedup.loading.fhir_sql import COLUMNS, RESULTS, joined
 from dedup.loading.landing import Landing
 
-__all__ = ["finish", "is_manifest", "land", "recognise"]
+__all__ = ["finish", "is_manifest", "land", "recognise", "remember"]
 
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 _RESOURCE = re.compile(rb'^\s*\{\s*"')
@@ -123,6 +124,9 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     if not landings:
         return []
     con = landings[0].con
+    for sql in RESULTS:
+        con.execute(sql)
+    recall(con, landings)
     for sql in joined(landings[0].fhir):
         con.execute(sql)
     for landing in landings:
@@ -131,13 +135,16 @@ def finish(landings: Sequence[Landing]) -> list[str]:
         )
         left = range(landing.rows_read + 1, landing.counted + 1)
         landing.reject([(number, "", "bad_json") for number in left])
+    late = stage_late(landings)
+    con.execute(BECAME)
     row = _counts(con)
     for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall():
         if str(name).startswith("fhir_"):
             con.execute(f'DROP TABLE temp."{name}"')
     if row is None:
         return []
-    return [f"FHIR: {row[0]} service requests, {row[1]} with a result, {row[2]} whose patient was not in the delivery."]
+    told = f"{row[0]} service requests, {row[1]} with a result, {row[2]} whose patient was not in the delivery"
+    return [f"FHIR: {told}, {late} results of earlier nights' requests."]
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> tuple[int, ...] | None:

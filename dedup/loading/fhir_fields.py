@@ -45,6 +45,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "Observation": {
         "status": "status",
+        "subject": "subject.reference",
         "effective": "effectiveDateTime",
         "effective_start": "effectivePeriod.start",
         "issued": "issued",

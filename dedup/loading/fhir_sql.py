@@ -12,7 +12,7 @@ from dedup.loading.fhir_fields import TABLES, names
 from dedup.schema import ORDER_REASONS
 from dedup.settings import FhirSettings
 
-__all__ = ["COLUMNS", "joined"]
+__all__ = ["COLUMNS", "RESULTS", "joined"]
 
 
 def _index(kind: str, more: str = "") -> str:
@@ -63,7 +63,7 @@ _GRAVITY = "['N', 'NEG', 'A', 'L', 'H', 'POS', 'LL', 'HH', 'AA']"  # from mild t
 
 _RESULTS = [
     f"""CREATE OR REPLACE TEMP TABLE fhir_result AS
-    SELECT l.scope, l.request, count(*) AS results,
+    SELECT l.scope, l.request, count(*) AS results, max(o.delivery_no) AS delivery_no, min(o.subject) AS subject,
            bool_or(o.status IN ('amended', 'corrected')) AS corrected,
            bool_and(o.status IN ('final', 'amended', 'corrected')) AS finished,
            bool_and(o.status = 'cancelled') AS cancelled,
@@ -152,8 +152,12 @@ FROM located AS l
 {_find("fhir_specimen", "tube", "l", "l.taken")}"""
 
 
+#: Statements that make ``fhir_result``, what observations say of each request.
+RESULTS = [*_LINKS, *_RESULTS]
+
+
 def joined(settings: FhirSettings) -> list[str]:
-    """Statements that end in the temporary table ``fhir_order``."""
+    """Statements that end in the temporary table ``fhir_order``; they need ``fhir_result``."""
     own, national, insurance, facility = (
         _is_one_of(listed)
         for listed in (settings.patient_id, settings.national_id, settings.insurance_id, settings.facility_id)
@@ -164,8 +168,6 @@ def joined(settings: FhirSettings) -> list[str]:
                '') AS cards"""
     organization = f", coalesce({_first(facility)}, identifiers[1].value) AS identifier"
     return [
-        *_LINKS,
-        *_RESULTS,
         _index("Patient", patient),
         _index("Organization", organization),
         *(_index(kind) for kind in ("Encounter", "Location", "Specimen")),

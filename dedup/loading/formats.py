@@ -26,7 +26,8 @@ class Format(Protocol):
     def land(self, landing: Landing, path: Path) -> None:
         """Stage the rows of the file."""
 
-    # A module may also have ``finish(landings) -> notes``, called when all files of the run have landed.
+    # A module may also have ``finish(landings) -> notes``, called when all files of the run have landed, and
+    # ``remember(con)``, called in the load's transaction when everything has been stored.
 
 
 #: Asked in this order.

@@ -16,6 +16,8 @@ BEFORE = b"\r\n\x0b\x1c"
 #: What stands for | ^ & ~ and backslash that were escaped, until fields are taken apart.
 STAND_INS = "\ue001\ue002\ue003\ue004\ue005"
 
+_STANDING_IN = str.maketrans("|^&~\\", STAND_INS)
+
 _CHUNK = 1 << 24
 _MAX_MESSAGE = 1 << 26
 _HEADER = b"MSH|^~\\&"
@@ -86,15 +88,13 @@ def _charset(data: bytes) -> str:
 
 
 def _usual_separators(text: str) -> str:
-    """Translate a message with separators of its own; characters that would be mistaken become spaces."""
+    """Translate a message with separators of its own; characters that would be mistaken get stand-ins."""
     own, usual = text[3:8], "|^~\\&"
     if own == usual or not text.startswith("MSH"):
         return text
     if len(own) < 5 or len(set(own)) < 5 or any(c.isalnum() or c.isspace() for c in own):
         return text
-    table: dict[str, str] = dict.fromkeys(set(usual) - set(own), " ")
-    table.update(zip(own, usual, strict=True))
-    return text.translate({ord(char): stand_in for char, stand_in in table.items()})
+    return text.translate(_STANDING_IN | {ord(char): meant for char, meant in zip(own, usual, strict=True)})
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
@@ -102,5 +102,5 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     letter, digits = found.groups()
     if letter is None:
         text = bytes.fromhex(digits.decode()).decode("utf-8", "replace")
-        return "".join(c if c.isprintable() and c not in "|^~&\\" else " " for c in text).encode()
+        return "".join(c if c.isprintable() else " " for c in text).translate(_STANDING_IN).encode()
     return _SIMPLE[letter] if letter in _SIMPLE else STAND_INS[b"FSTRE".index(letter)].encode()

@@ -73,6 +73,7 @@ class Landing:
     con: duckdb.DuckDBPyConnection
     path: Path  #: a private, plain name of the file: its own never reaches SQL
     delivery_no: int
+    sender: str = ""  #: the folder the file, or its archive, came in
     scope: str = ""  #: deliveries that may refer to each other share one: those of a folder, or of an archive
     fhir: FhirSettings = field(default_factory=FhirSettings)
     rows_read: int = 0
@@ -93,12 +94,14 @@ class Landing:
         row_number: str | None = None,
         encounter_no: str = "NULL",
         in_order: bool = False,
+        counts: bool = True,
     ) -> int:
         """Stage the rows of the relation ``source`` as text; returns how many there were.
 
         ``columns`` maps a canonical column to an expression over the source; absent ones are NULL. Rows are
         numbered by the expression ``row_number`` or, when there is none, from 1 in the order they come; a delivery
         may hand over unnumbered rows only once. ``in_order`` saves sorting numbered rows that come sorted.
+        ``counts``: False for what is no row of the file, only news of lines of other deliveries; its row number is 0.
         """
         chosen = ", ".join(f'CAST({columns.get(name, "NULL")} AS VARCHAR) AS "{name}"' for name in CANONICAL)
         wrong = next((f"'{name}:{missing[name]}'" for name in CANONICAL if missing and name in missing), "NULL")
@@ -108,7 +111,7 @@ class Landing:
             list(parameters),
         ).fetchone()
         rows = int(made[0]) if made else 0
-        self.rows_read += rows
+        self.rows_read += rows if counts else 0
         return rows
 
     def reject(self, rows: Iterable[tuple[int, str, str]]) -> None:

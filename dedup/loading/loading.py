@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dedup.loading.finding import find
+from dedup.loading.formats import FORMATS
 from dedup.loading.identities import refresh_identities
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.mapping import read_mappings
@@ -54,6 +55,9 @@ def load(
             with warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):
                     store(con, wave)
+                for name in sorted({one.format for one in arrivals} & FORMATS.keys()):
+                    if hasattr(FORMATS[name], "remember"):
+                        FORMATS[name].remember(con)  # type: ignore[attr-defined]
                 refresh_identities(con)
                 deliveries = [_summary(con, one) for one in arrivals]
                 _write(con, arrivals, deliveries, run.run_id)
@@ -158,7 +162,8 @@ def _write(
         FROM (
             SELECT l.delivery_no, coalesce(l.row_number, l.rowid - a.first_rowid + 1) AS row_number,
                    split_part(problem, ':', 1) AS column_name, split_part(problem, ':', 2) AS reason
-            FROM landed AS l LEFT JOIN first_row AS a ON a.delivery_no = l.delivery_no WHERE problem IS NOT NULL
+            FROM landed AS l LEFT JOIN first_row AS a ON a.delivery_no = l.delivery_no
+            WHERE problem IS NOT NULL AND l.row_number IS DISTINCT FROM 0
             UNION ALL
             SELECT delivery_no, row_number, column_name, reason FROM landed_reject
         ) AS r

@@ -73,6 +73,7 @@ class _Desk:
         packed = is_archive(path)
         place = os.fsencode(path.resolve() if packed else path.resolve().parent)
         self.scope = hashlib.sha256(place).hexdigest()
+        self.sender = hashlib.sha256(os.fsencode(path.resolve().parent)).hexdigest()
         if not packed:
             self._take_one(Member(path, name), folder)
             return
@@ -133,7 +134,7 @@ class _Desk:
         self.number += 1
         link = folder / f"delivery{self.number}"
         bring_in(path, link)
-        return Landing(self.con, link, self.number, scope=self.scope, fhir=self.fhir)
+        return Landing(self.con, link, self.number, sender=self.sender, scope=self.scope, fhir=self.fhir)
 
     def _close(self, landing: Landing, path: Path, name: str, format_name: str) -> None:
         self.arrivals.append(Arrival(name, self.delivery_id, format_name, landing))

@@ -143,13 +143,14 @@ def _count(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
         """
         INSERT INTO outcome
         SELECT w.delivery_no, coalesce(f.outcome, 'loaded'), count(*)
-        FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id GROUP BY ALL
+        FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id WHERE w.row_number > 0 GROUP BY ALL
         UNION ALL
         SELECT delivery_no, 'rejected', count(*) FROM landed
-        WHERE problem IS NOT NULL AND delivery_no BETWEEN $first AND $last GROUP BY ALL
+        WHERE problem IS NOT NULL AND row_number IS DISTINCT FROM 0 AND delivery_no BETWEEN $first AND $last
+        GROUP BY ALL
         UNION ALL
         SELECT delivery_no, 'sensitive', count(*) FROM landed
-        WHERE problem IS NULL AND delivery_no BETWEEN $first AND $last
+        WHERE problem IS NULL AND delivery_no BETWEEN $first AND $last AND row_number IS DISTINCT FROM 0
           AND (code_system, test_code) IN (SELECT code_system, test_code FROM sensitive_code) GROUP BY ALL
         UNION ALL
         SELECT delivery_no, 'rejected', count(*) FROM landed_reject

@@ -33,4 +33,16 @@ CREATE TABLE IF NOT EXISTS flag_history (
 )""",
         ),
     ),
+    Migration(
+        3,
+        "FHIR results and requests find each other on different nights",
+        (
+            "CREATE TABLE request_line (request_key BIGINT, facility_id VARCHAR, order_id VARCHAR)",
+            """
+CREATE TABLE waiting_result (
+  request_key BIGINT, results BIGINT, corrected BOOLEAN, finished BOOLEAN, cancelled BOOLEAN, issued VARCHAR,
+  effective VARCHAR, value VARCHAR, unit VARCHAR, performer VARCHAR, flag VARCHAR
+)""",
+        ),
+    ),
 )

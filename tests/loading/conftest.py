@@ -76,7 +76,8 @@ def check_counts(warehouse: Warehouse, summary: LoadSummary) -> None:
             warehouse,
             f"SELECT count(*) FROM line JOIN delivery USING (delivery_no) WHERE delivery_id = '{one.delivery_id}'",
         )
-        assert stored == (one.rows_loaded,), one
+        # News of an earlier night's line is one more version of it, but no row of the file.
+        assert stored == (one.rows_loaded,) or (one.format == "fhir" and stored > (one.rows_loaded,)), one
 
 
 def rows(warehouse: Warehouse, sql: str) -> list[tuple[object, ...]]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from dedup.settings import FhirSettings
-from dedup.warehouse import Warehouse
+from dedup.loading import load
+from dedup.settings import FhirSettings, Settings
+from dedup.warehouse import Warehouse, memory_warehouse, start_run
 from tests.loading.conftest import SAMPLES, Loader, rejected, rows
 
 AT = datetime.datetime
@@ -179,6 +180,55 @@ def test_the_settings_say_which_identifiers_mean_what(loader: Loader, warehouse:
     assert rows(warehouse, "SELECT DISTINCT facility_id, patient_id, national_id, insurance_id FROM identity") == [
         ("98001", "BN09", "001180000011", "DN4010111111111;TE1010222222222")
     ]
+
+
+NIGHTS = """SELECT facility_id, order_id, line_no, code_id, test_name, specimen, ordered_at, collected_at, resulted_at,
+    status, "value", unit, abnormal_flag, setting, department, ordered_by, encounter_id, identity_id
+    FROM line WHERE superseded_by IS NULL ORDER BY order_id"""
+
+
+@pytest.mark.parametrize("request_first", [True, False])
+@pytest.mark.parametrize("status", ["final", "preliminary", "corrected"])
+def test_a_result_of_another_night_finds_its_request(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, request_first: bool, status: str
+) -> None:
+    found = changed("Observation", status=status, effectiveDateTime="2026-04-01T08:10:00+07:00")
+    nights = [found[:-1], found[-1:]] if request_first else [found[-1:], found[:-1]]
+    for night, contents in enumerate(nights):
+        loader(ndjson(tmp_path / f"{night}.ndjson", *contents))
+    with memory_warehouse() as once, start_run(once, "load") as run:
+        load(once, run, [ndjson(tmp_path / "all" / "a.ndjson", *found)], Settings())
+        assert rows(warehouse, NIGHTS) == rows(once, NIGHTS)
+    assert rows(warehouse, "SELECT count(*) FROM waiting_result") == [(0,)]
+    assert rows(warehouse, "SELECT sum(rows_read), sum(rows_loaded) FROM delivery") == [(2, 2)]
+
+
+def test_a_result_updates_the_line_and_what_came_before_is_kept(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    loader(ndjson(tmp_path / "1.ndjson", *resources()[:-1]))
+    loader(ndjson(tmp_path / "2.ndjson", *changed("Observation", status="preliminary")[-1:]))
+    summary = loader(ndjson(tmp_path / "3.ndjson", *changed("Observation", valueQuantity={"value": 6})[-1:]))
+    assert (summary.rows_read, summary.rows_loaded) == (0, 0)
+    assert rows(
+        warehouse, """SELECT status, "value", superseded_by FROM line WHERE order_id = '7001' ORDER BY line_id"""
+    ) == [("collected", None, 2), ("preliminary", "5.1", 3), ("final", "6", None)]
+    assert any("1 results of earlier nights' requests" in note for note in summary.notes)
+
+
+def test_a_request_sent_again_without_its_result_keeps_it(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(ndjson(tmp_path / "1.ndjson", *resources()))
+    loader(ndjson(tmp_path / "2.ndjson", *changed("ServiceRequest", priority="routine")[:-1]))
+    assert rows(warehouse, LINE)[0] == FIRST
+
+
+def test_a_result_is_never_given_to_somebody_else(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(ndjson(tmp_path / "a" / "1.ndjson", *resources()[:-1]))
+    other = changed("Observation", subject={"reference": "Patient/p2"})[-1:]
+    loader(ndjson(tmp_path / "a" / "2.ndjson", *other))
+    loader(ndjson(tmp_path / "b" / "2.ndjson", *resources()[-1:]))
+    assert rows(warehouse, "SELECT DISTINCT resulted_at FROM line") == [(None,)]
+    assert rows(warehouse, "SELECT count(*) FROM waiting_result") == [(2,)]
 
 
 def test_what_leads_nowhere_is_counted(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
