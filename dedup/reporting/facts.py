@@ -16,6 +16,8 @@ from dedup.warehouse import another
 
 __all__ = ["ALL", "look_at", "prepared"]
 
+_BUCKETS = 4  # of persons, when a report is about all facilities
+
 #: The unit of a report about everything the filters let through.
 ALL = "*"
 
@@ -53,12 +55,23 @@ _OR_THERE = """AND (
 # One row for each facility, test and person: the denominators, and the clusters of the intervals.
 _PERSON = """
 CREATE TEMP TABLE report_person AS
-SELECT o.facility_id, c.test_id, coalesce(p.person_id, o.patient_record_id) AS person_id, count(*) AS lines,
-       sum(coalesce(o.price_vnd, t.price_vnd)) AS price_vnd, min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at
+SELECT o.facility_id, c.test_id, coalesce(p.person_id, o.patient_record_id) AS person_id,
+       CAST(count(*) AS INTEGER) AS lines
+FROM report_line AS o
+LEFT JOIN code_test AS c ON c.code_id = o.code_id
+LEFT JOIN report_record AS p ON p.patient_record_id = o.patient_record_id
+WHERE {condition}
+GROUP BY ALL
+"""
+
+# What a facility's lines cost, and the time they span.
+_TOTAL = """
+CREATE TEMP TABLE report_total AS
+SELECT o.facility_id, sum(coalesce(o.price_vnd, t.price_vnd)) AS price_vnd, min(o.ordered_at) AS first_at,
+       max(o.ordered_at) AS last_at
 FROM report_line AS o
 LEFT JOIN code_test AS c ON c.code_id = o.code_id
 LEFT JOIN test AS t ON t.test_id = c.test_id
-LEFT JOIN report_record AS p ON p.patient_record_id = o.patient_record_id
 WHERE {condition}
 GROUP BY ALL
 """
@@ -100,24 +113,44 @@ LEFT JOIN report_line AS q
   ON q.facility_id = f.prior_facility_id AND q.order_id = f.prior_order_id AND q.line_no = f.prior_line_no
 """
 
-# For each person, test and facility: the two earliest collections there and the earliest at any other facility.
+# For each person, test and facility with more than one line: the earliest collection there. ``odd``: a line was
+# collected before it was ordered, so that it could be taken for its own predecessor.
+_PLACE = """
+CREATE OR REPLACE TEMP TABLE report_place AS
+SELECT r.person_id, c.test_id, o.facility_id, min(o.collected_at) AS own, count(*) > 1 AS again,
+       bool_or(o.collected_at < o.ordered_at) AS odd
+FROM report_line AS o
+JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
+JOIN code_test AS c ON c.code_id = o.code_id
+WHERE {bucket}
+GROUP BY ALL
+"""
+
+# The same with the second earliest there, where it matters, and the earliest at any other facility. Lists of two are
+# dear: they are made only for those who have been to two facilities, or where a line is odd.
 _FIRST = """
-CREATE TEMP TABLE report_first AS
-WITH place AS (
-  SELECT r.person_id, c.test_id, o.facility_id, min(o.collected_at, 2) AS own
+CREATE OR REPLACE TEMP TABLE report_first AS
+WITH many AS (SELECT person_id, test_id FROM report_place GROUP BY person_id, test_id HAVING count(*) > 1),
+away AS (
+  SELECT person_id, test_id, min(own, 2) AS ends, arg_min(facility_id, own) AS facility_id
+  FROM report_place SEMI JOIN many USING (person_id, test_id) GROUP BY person_id, test_id
+),
+odd AS (SELECT person_id, test_id, facility_id FROM report_place WHERE again AND odd),
+next AS (
+  SELECT r.person_id, c.test_id, o.facility_id, min(o.collected_at, 2)[2] AS own_next
   FROM report_line AS o
   JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
   JOIN code_test AS c ON c.code_id = o.code_id
+  JOIN odd ON odd.person_id = r.person_id AND odd.test_id = c.test_id AND odd.facility_id = o.facility_id
   GROUP BY ALL
-),
-away AS (
-  SELECT person_id, test_id, min(own[1], 2) AS ends, arg_min(facility_id, own[1]) AS facility_id
-  FROM place GROUP BY person_id, test_id HAVING count(*) > 1
 )
-SELECT p.person_id, p.test_id, p.facility_id, p.own[1] AS own, p.own[2] AS own_next,
+SELECT p.person_id, p.test_id, p.facility_id, CASE WHEN p.again THEN p.own END AS own,
+       CASE WHEN p.odd THEN n.own_next WHEN p.again THEN p.own END AS own_next,
        CASE WHEN p.facility_id = a.facility_id THEN a.ends[2] ELSE a.ends[1] END AS elsewhere
-FROM place AS p LEFT JOIN away AS a ON a.person_id = p.person_id AND a.test_id = p.test_id
-WHERE a.ends IS NOT NULL OR len(p.own) > 1
+FROM report_place AS p
+LEFT JOIN away AS a ON a.person_id = p.person_id AND a.test_id = p.test_id
+LEFT JOIN next AS n ON n.person_id = p.person_id AND n.test_id = p.test_id AND n.facility_id = p.facility_id
+WHERE a.ends IS NOT NULL OR p.again
 """
 
 _EARLIER = """coalesce(f.elsewhere < o.ordered_at, false) AS elsewhere,
@@ -126,13 +159,13 @@ _EARLIER = """coalesce(f.elsewhere < o.ordered_at, false) AS elsewhere,
 
 # Lines that had an earlier order of the same test, however old, or are a repeat of any kind: the funnel's second step.
 _PRIOR = f"""
-CREATE TEMP TABLE report_prior AS
+INSERT INTO report_prior
 WITH ordered AS (
   SELECT o.facility_id, r.person_id, c.test_id, o.ordered_at, o.collected_at
   FROM report_line AS o
   JOIN report_record AS r ON r.patient_record_id = o.patient_record_id
   JOIN code_test AS c ON c.code_id = o.code_id
-  WHERE {{condition}}
+  WHERE {{condition}} AND {{bucket}}
 ),
 found AS (
   SELECT o.facility_id, {_EARLIER}
@@ -143,6 +176,7 @@ repeated AS (  -- by a panel or a component, so that no earlier line has the ver
   SELECT o.facility_id, o.scope, {_EARLIER}
   FROM report_repeat AS o
   LEFT JOIN report_first AS f ON f.person_id = o.person_id AND f.test_id = o.test_id AND f.facility_id = o.facility_id
+  WHERE {{bucket_of_repeat}}
 )
 SELECT facility_id, sum(elsewhere) AS elsewhere, sum(same_facility) AS same_facility
 FROM (
@@ -169,6 +203,7 @@ SELECT NULL, delivery_id FROM delivery WHERE $every AND delivery_no NOT IN (SELE
 
 _VIEWS = {
     "unit_person": "report_person",
+    "unit_total": "report_total",
     "unit_count": "report_count",
     "unit_repeat": "report_repeat",
     "unit_prior": "report_prior",
@@ -206,14 +241,25 @@ def _make(con: duckdb.DuckDBPyConnection, filters: Filters) -> None:
         con.execute(_RECORD.format(kind="TABLE", condition=_KNOWN_THERE))
         con.execute(_LINE.format(kind="TABLE", join=_OF_RECORDS, condition=_OR_THERE))
     con.execute(_PERSON.format(condition=line), given)
+    con.execute(_TOTAL.format(condition=line), given)
     con.execute(_COUNT.format(condition=line), given)
     flag, given_flag = line_condition(filters, facilities, test="o.test_id")
     con.execute(_REPEAT.format(condition=flag), given_flag | scopes)
-    con.execute(_FIRST)
-    con.execute(_PRIOR.format(condition=line), given)
-    con.execute("DROP TABLE report_first")
+    _count_priors(con, line, given, buckets=_BUCKETS if facilities is None or len(facilities) > FEW else 1)
     con.execute(_DELIVERY, {"every": facilities is None})
     con.execute("CREATE TEMP TABLE report_unit (facility_id VARCHAR)")
+
+
+def _count_priors(con: duckdb.DuckDBPyConnection, line: str, given: dict[str, object], buckets: int) -> None:
+    """Fill report_prior, one bucket of persons after the other: together they would take more memory than all else."""
+    con.execute("CREATE TEMP TABLE report_prior (facility_id VARCHAR, elsewhere BIGINT, same_facility BIGINT)")
+    for number in range(buckets):
+        of_record, of_repeat = (f"hash({alias}.person_id) % {buckets} = {number}" for alias in ("r", "o"))
+        con.execute(_PLACE.format(bucket=of_record))
+        con.execute(_FIRST)
+        con.execute(_PRIOR.format(condition=line, bucket=of_record, bucket_of_repeat=of_repeat), given)
+    con.execute("DROP TABLE report_place")
+    con.execute("DROP TABLE report_first")
 
 
 def look_at(con: duckdb.DuckDBPyConnection, units: Sequence[str] | None) -> None:

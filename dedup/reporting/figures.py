@@ -190,8 +190,10 @@ def look(
 
 def _headlines(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     rows = con.execute(
-        "SELECT unit, sum(lines), count(DISTINCT person_id), coalesce(sum(price_vnd), 0), min(first_at), max(last_at) "
-        "FROM unit_person GROUP BY unit ORDER BY unit"
+        "WITH p AS (SELECT unit, sum(lines) AS lines, count(DISTINCT person_id) AS persons FROM unit_person "
+        "GROUP BY unit) "
+        "SELECT p.unit, p.lines, p.persons, coalesce(sum(t.price_vnd), 0), min(t.first_at), max(t.last_at) "
+        "FROM p JOIN unit_total AS t ON t.unit = p.unit GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return {unit: dict(zip(_NO_LINES, row, strict=True)) for unit, *row in rows}
 

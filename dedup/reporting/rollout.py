@@ -116,7 +116,7 @@ def rollout(warehouse: Warehouse, filters: Filters | None = None) -> Figures:
     """
     filters = dataclasses.replace(check(warehouse.con, filters or Filters()), scopes=("elsewhere",))
     with prepared(warehouse.con, filters) as (con, _):
-        row = con.execute("SELECT CAST(max(last_at) AS DATE) FROM report_person").fetchone()
+        row = con.execute("SELECT CAST(max(last_at) AS DATE) FROM report_total").fetchone()
         con.execute(_ROLLOUT, {"last": row[0] if row else None})
         con.execute(f"CREATE TEMP VIEW unit_rollout AS SELECT '{ALL}' AS unit, * FROM report_rollout WHERE chosen")
         figures = look(con, filters, None, Names(con), (TIERS, WAITING))[ALL]
