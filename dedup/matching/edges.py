@@ -11,7 +11,7 @@ from dedup.matching import blocking
 from dedup.matching.comparing import compare
 from dedup.matching.deciding import METHODS, decide
 from dedup.matching.model import name_bits
-from dedup.matching.variants import read_variants
+from dedup.matching.variants import columns, read_variants
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,30 +91,25 @@ def _keep(con: duckdb.DuckDBPyConnection, a: Positions, b: Positions, decisions:
 
 def find_component(con: duckdb.DuckDBPyConnection, arrivals: Arrivals) -> None:
     """The temporary table ``component``: every variant tied to a stirred one by any chain of edges or decisions."""
+    import pyarrow as pa
+
     if arrivals.last < 0:
         con.execute("CREATE OR REPLACE TEMP TABLE component AS SELECT variant_no FROM match_variant")
         return
-    con.execute("CREATE OR REPLACE TEMP TABLE component AS SELECT variant_no FROM stirred")
-    con.execute("CREATE OR REPLACE TEMP TABLE frontier AS FROM component")
-    con.execute(f"""
-      CREATE OR REPLACE TEMP VIEW tie AS
-      SELECT variant_a, variant_b FROM match_edge WHERE method <= {METHODS.index("fuzzy")}
+    ties = columns(
+        con,
+        f"""
+      SELECT variant_a AS a, variant_b AS b FROM match_edge WHERE method <= {METHODS.index("fuzzy")}
       UNION ALL
       SELECT x.variant_no, y.variant_no FROM match_decision AS d
       JOIN match_record AS x ON x.patient_record_id = d.record_a
-      JOIN match_record AS y ON y.patient_record_id = d.record_b WHERE d.same_person""")
-    while True:
-        con.execute("""
-          CREATE OR REPLACE TEMP TABLE reached AS
-          SELECT variant_no FROM (
-            SELECT variant_b AS variant_no FROM tie SEMI JOIN frontier ON variant_no = variant_a
-            UNION SELECT variant_a FROM tie SEMI JOIN frontier ON variant_no = variant_b)
-          ANTI JOIN component USING (variant_no)""")
-        con.execute("INSERT INTO component FROM reached")
-        con.execute("CREATE OR REPLACE TEMP TABLE frontier AS FROM reached")
-        row = con.execute("SELECT count(*) FROM reached").fetchone()
-        if row is None or row[0] == 0:
-            break
-    con.execute("DROP VIEW tie")
-    con.execute("DROP TABLE frontier")
-    con.execute("DROP TABLE reached")
+      JOIN match_record AS y ON y.patient_record_id = d.record_b WHERE d.same_person""",
+    )
+    a, b, stirred = ties["a"], ties["b"], columns(con, "SELECT variant_no FROM stirred")["variant_no"]
+    reached = np.zeros(1 + max(int(some.max(initial=-1)) for some in (a, b, stirred)), dtype=np.bool_)
+    reached[stirred] = True
+    while (border := reached[a] != reached[b]).any():
+        reached[a[border]] = reached[b[border]] = True
+    con.register("reached", pa.table({"variant_no": np.flatnonzero(reached).astype(np.int32)}))
+    con.execute("CREATE OR REPLACE TEMP TABLE component AS FROM reached")
+    con.unregister("reached")

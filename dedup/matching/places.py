@@ -26,10 +26,10 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
 
     # Not by the engine: once it has read foreign files it can reach no others.
     for name in ("province", "ward"):
-        columns = (_DATA / f"{name}s.csv").open(encoding="utf-8").readline().strip().split(",")
-        texts = csv.ConvertOptions(column_types=dict.fromkeys(columns, "string"), null_values=[""],
-                                   strings_can_be_null=True)  # fmt: skip
-        con.register("place", csv.read_csv(_DATA / f"{name}s.csv", convert_options=texts))
+        file = _DATA / f"{name}s.csv"
+        columns = file.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        texts = csv.ConvertOptions(column_types=dict.fromkeys(columns, "string"), strings_can_be_null=True)
+        con.register("place", csv.read_csv(file, convert_options=texts))
         con.execute(f"CREATE OR REPLACE TEMP TABLE place_{name} AS FROM place")
         con.unregister("place")
 
