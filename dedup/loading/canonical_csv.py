@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dedup.loading.landing import Landing
 from dedup.loading.table_layout import DELIMITERS, Layout, land_csv, split
+from dedup.loading.unknown import unknown_columns
 from dedup.schema import CANONICAL
 
 __all__ = ["canonical_layout", "land", "layout", "recognise"]
@@ -44,9 +45,10 @@ def canonical_layout(names: list[str], delimiter: str = ",") -> Layout | None:
     if len(places) < _ENOUGH or not places.keys() & {"order_id", "test_code", "ordered_at"}:
         return None
     absent = [name for name, must in CANONICAL.items() if must and name not in names]
-    unknown = [name for name in names if name not in CANONICAL]
     columns = {name: f"c{place}" for name, place in places.items()}
-    return Layout(delimiter, len(names), columns, unknown, missing | dict.fromkeys(absent, "missing_column"))
+    return Layout(
+        delimiter, len(names), columns, unknown_columns(names), missing | dict.fromkeys(absent, "missing_column")
+    )
 
 
 def land(landing: Landing, path: Path) -> None:

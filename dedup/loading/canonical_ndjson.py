@@ -14,6 +14,7 @@ import duckdb
 
 from dedup.loading.counting import scan_lines
 from dedup.loading.landing import Landing
+from dedup.loading.unknown import unknown_columns
 from dedup.schema import CANONICAL
 
 __all__ = ["land", "recognise"]
@@ -60,7 +61,7 @@ def _unknown(path: Path) -> list[str]:
     with path.open("rb") as file:
         lines = file.read(_SAMPLE).splitlines()[:1000]
     keys = [key for line in lines for key in _object(line) or {}]
-    return [key for key in dict.fromkeys(keys) if key not in CANONICAL]
+    return unknown_columns(list(dict.fromkeys(keys)))
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

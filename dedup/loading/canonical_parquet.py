@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from dedup.loading.landing import Landing
+from dedup.loading.unknown import unknown_columns
 from dedup.schema import CANONICAL
 
 __all__ = ["land", "recognise"]
@@ -34,7 +35,7 @@ def land(landing: Landing, path: Path) -> None:
     names = [str(row[0]) for row in found]
     kinds = {name.lower(): str(row[1]) for name, row in zip(names, found, strict=True)}
     lower = [name.lower() for name in names]
-    landing.unknown_columns = [name for name in lower if name not in CANONICAL]
+    landing.unknown_columns = unknown_columns(lower)
     missing = {name: "duplicate_column" for name in CANONICAL if lower.count(name) > 1}
     missing |= {name: "missing_column" for name, must in CANONICAL.items() if must and name not in kinds}
     columns = {name: _as_text(name, kinds[name]) for name in CANONICAL if name in kinds and name not in missing}

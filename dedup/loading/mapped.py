@@ -13,6 +13,7 @@ from dedup.loading.landing import Landing
 from dedup.loading.mapping import Column, Mapping, date_pattern
 from dedup.loading.spreadsheet import land_rows
 from dedup.loading.table_layout import DELIMITERS, Layout, land_csv, split
+from dedup.loading.unknown import unknown_columns
 from dedup.loading.workbook import WorkbookError, is_workbook, rows
 
 __all__ = ["Mapped", "choose", "header", "land_mapped"]
@@ -82,7 +83,7 @@ def land_mapped(landing: Landing, found: Mapped) -> None:
         delimiter=found.delimiter,
         width=len(names),
         columns={name: _expression(name, column, names) for name, column in found.mapping.columns.items()},
-        unknown=[name for name in names if name not in used],
+        unknown=unknown_columns(names, used),
         missing={
             name: "duplicate_column"
             for name, column in found.mapping.columns.items()

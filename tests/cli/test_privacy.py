@@ -52,6 +52,7 @@ FAILING: dict[str, Callable[[Path], bytes]] = {
     "open_quote.csv": lambda _: rows(f'"{GOOD}', GOOD),
     "no_header.csv": lambda _: GOOD.encode(),
     "canary_header.csv": lambda _: f"{GOOD}\n{GOOD}\n".encode(),
+    "header_run_together.csv": lambda _: rows(GOOD, GOOD).replace(b"\n", b"", 1),
     "other_encoding.csv": lambda _: rows(GOOD).decode().encode("utf-16"),
     "broken_utf8.csv": lambda _: rows(GOOD)[:-40] + b"\xff\xfe\xff,CANARYVALUE",
     "null_bytes.csv": lambda _: rows(GOOD).replace(b"final", b"fi\0nal"),
