@@ -127,16 +127,16 @@ def vacuum(
     from dedup.warehouse.vacuuming import vacuum as write_anew
 
     reading(settings).close()  # says what is missing
-    with open_warehouse(settings.warehouse.path, settings=settings.warehouse) as warehouse:
-        with start_run(
-            warehouse, "vacuum"
-        ) as log:  # before, because what is written to the old file afterwards is lost
-            if settings.warehouse.keep_days is not None:
-                day = (today or now().date()) - datetime.timedelta(days=settings.warehouse.keep_days)
-                _forget(warehouse, log, settings, day)
-                warehouse.publish(log.run_id)
-                warehouse.when_closed(forget_copies, settings.warehouse.path)  # before that: they hold what was dropped
-        return _summary(log), *write_anew(warehouse, settings.warehouse)
+    place, keep_days = settings.warehouse, settings.warehouse.keep_days
+    with open_warehouse(place.path, settings=place) as warehouse, start_run(warehouse, "vacuum", watch) as log:
+        if keep_days is not None:
+            _forget(warehouse, log, settings, (today or now().date()) - datetime.timedelta(days=keep_days))
+    # Opened again, because judging has confined the engine; what is written to the old file from here on is lost.
+    with open_warehouse(place.path, settings=place) as warehouse:
+        if keep_days is not None:
+            warehouse.publish(log.run_id)
+            warehouse.when_closed(forget_copies, place.path)  # before that: they hold what was dropped
+        return _summary(log), *write_anew(warehouse, place)
 
 
 def _forget(warehouse: Warehouse, log: Run, settings: Settings, before: datetime.date) -> None:

@@ -10,10 +10,13 @@ import polars as pl
 import pytest
 
 from dedup import pipeline
+from dedup.loading import forget
+from dedup.matching import match
+from dedup.rules import flag
 from dedup.schema import CANONICAL
 from dedup.settings import Settings
 from dedup.simulation import simulate
-from dedup.warehouse import open_warehouse
+from dedup.warehouse import open_warehouse, start_run
 from dedup.warehouse.checking import check_warehouse
 from dedup.warehouse.publishing import finished_nights
 
@@ -106,6 +109,22 @@ def test_what_remains_is_as_a_fresh_load_of_it(world: Path, settings: Change, tm
         assert not found.is_empty()
     again = pipeline.run([world / "input"], settings())  # the same bytes
     assert again.counts["load"]["rows_loaded"] == 0
+
+
+def test_flags_of_persons_that_are_no_more_end(world: Path, settings: Change) -> None:
+    pipeline.run([world / "input"], settings())
+    before = day_before(settings(), 0.5)
+    lost = "FROM flag ANTI JOIN (FROM line WHERE superseded_by IS NULL) AS l USING (facility_id, order_id, line_no)"
+    with open_warehouse(settings().warehouse.path) as warehouse, start_run(warehouse, "night") as log:
+        count = warehouse.con.execute("SELECT count(*) FROM flag").fetchone()
+        forget(warehouse, log, before)
+        match(warehouse, log, settings())
+        flag(warehouse, log, settings())
+        assert warehouse.con.execute(lost).fetchall() == []
+        left = warehouse.con.execute("SELECT count(*) FROM flag").fetchone()
+        ended = warehouse.con.execute("SELECT count(*) FROM flag_history WHERE until_run_id = 2").fetchone()
+        assert count and left and ended and ended[0] > 0
+        assert count[0] <= left[0] + ended[0]  # a flag that changes ends, too
 
 
 def test_without_keep_days_nothing_is_dropped(world: Path, settings: Change) -> None:

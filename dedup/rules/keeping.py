@@ -29,7 +29,10 @@ WHERE person_id IN (
   SELECT person_id FROM wanted
   UNION
   SELECT c.old_person_id FROM person_change AS c
-  SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id)"""  # fmt: skip
+  SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id
+  UNION
+  -- a person is named after one of their records: when the last goes, it is this one
+  SELECT patient_record_id FROM todo WHERE stage = 'flag')"""  # fmt: skip
     con.execute(f"CREATE OR REPLACE TEMP TABLE old_flag AS FROM flag {persons}")
     con.execute(f"DELETE FROM flag {persons}")
     con.execute("CREATE OR REPLACE TEMP TABLE new_flag AS FROM flag LIMIT 0")
