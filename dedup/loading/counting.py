@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Scan", "count_starts", "scan_lines", "sha256"]
 
 _CHUNK = 1 << 22
+_PIECE = 1 << 19  # small enough to stay in the processor while it is looked at from all sides
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Scan:
     lines: int  #: lines that are not blank, whatever stands between quotation marks
     balanced: bool  #: every quotation mark is closed
     has_nul: bool
+    tidy: bool  #: no cell begins or ends with a blank, so that nobody has to look for them
 
 
 def sha256(path: Path) -> str:
@@ -44,24 +46,26 @@ def count_starts(path: Path, word: bytes, before: bytes) -> int:
     return count
 
 
-def scan_lines(path: Path) -> Scan:
+def scan_lines(path: Path, delimiter: str = ",") -> Scan:
     """Count the lines of ``path``; LF, CRLF and a lone CR each end one."""
     if path.stat().st_size == 0:
-        return Scan(0, 0, True, False)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        counter = _Counter()
-        for start in range(0, len(data), _CHUNK):
-            counter.feed(data[start : start + _CHUNK])
+        return Scan(0, 0, True, False, True)
+    with path.open("rb") as file:
+        counter = _Counter(ord(delimiter))
+        while chunk := file.read(_PIECE):
+            counter.feed(chunk)
         return counter.done()
 
 
 class _Counter:
-    """Counts line ends chunk by chunk, inside and outside quotation marks, and blank lines apart."""
+    """Counts line ends piece by piece, inside and outside quotation marks, and blank lines apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, delimiter: int) -> None:
+        self.delimiter = delimiter
         self.ends = self.outside = 0
         self.blank = self.blank_outside = 0
         self.quoted = self.has_nul = False
+        self.tidy, self.begun = True, False
         self.last = b"\n"  # a blank first line is a line end after a line end
 
     def feed(self, chunk: bytes) -> None:
@@ -81,20 +85,50 @@ class _Counter:
 
         if not chunk:
             return
-        data = np.frombuffer(chunk, np.uint8)
-        ends = np.flatnonzero(data == 10)
-        after = np.empty(len(ends), bool)  # a line end right after a line end ends a blank line
-        after[1:] = np.diff(ends) == 1
-        if len(ends):
-            after[0] = data[ends[0] - 1] == 10 if ends[0] else self.last == b"\n"
-        marks = np.flatnonzero(data == 34) if b'"' in chunk else np.empty(0, np.int64)
-        outside = (np.searchsorted(marks, ends) + self.quoted) % 2 == 0
+        piece = self.last + chunk
+        data = np.frombuffer(piece, np.uint8)
+        end, mark = data == 10, data == 34
+        ends = np.flatnonzero(end[1:]) + 1
+        marks = np.flatnonzero(mark[1:]) + 1 if b'"' in chunk else np.empty(0, np.int64)
+        outside = ~self._inside(ends, marks)
+        after = end[ends - 1]  # a line end right after a line end ends a blank line
         self.ends += len(ends)
         self.blank += int(after.sum())
         self.outside += int(outside.sum())
         self.blank_outside += int((after & outside).sum())
+        self.tidy = self.tidy and not self._wide_blank(piece) and self._is_tidy(data, end, mark, marks)
+        self.begun = True
         self.quoted ^= len(marks) % 2 == 1
         self.last = chunk[-1:]
+
+    def _inside(self, places: Any, marks: Any) -> Any:
+        """Which of the places stand between quotation marks."""
+        import numpy as np
+
+        return (np.searchsorted(marks, places) + self.quoted) % 2 == 1
+
+    def _wide_blank(self, piece: bytes) -> bool:
+        """A no-break space, or a byte-order mark that is not the file's own; their first bytes are rare."""
+        at = 0 if self.begun else 2
+        return (b"\xc2" in piece and b"\xc2\xa0" in piece) or (b"\xef" in piece and piece.find(b"\xef\xbb", at) >= 0)
+
+    def _is_tidy(self, data: Any, end: Any, mark: Any, marks: Any) -> bool:
+        """Whether no cell in this piece begins or ends with a blank; in doubt it is not."""
+        import numpy as np
+
+        if self.delimiter < 33 and len(marks):
+            return False
+        edge = data == self.delimiter
+        blank = (data < 33) & ~(edge | end)
+        edge |= end
+        edge |= mark
+        # A blank beside a separator between quotation marks is inside a cell, unless the "separator" is the mark.
+        for beside, to_blank, to_edge in ((edge[:-1] & blank[1:], 1, 0), (blank[:-1] & edge[1:], 0, 1)):
+            found = np.flatnonzero(beside)
+            if not (self._inside(found + to_blank, marks) & ~mark[found + to_edge]).all():
+                return False
+        breaks = np.flatnonzero(mark[:-1] & end[1:]) + 1, np.flatnonzero(end[:-1] & mark[1:])
+        return not any(self._inside(found, marks).any() for found in breaks)
 
     def done(self) -> Scan:
         tail = 0 if self.last in (b"\n", b"\r") else 1  # the last line needs no line end
@@ -103,4 +137,5 @@ class _Counter:
             lines=self.ends - self.blank + tail,
             balanced=not self.quoted,
             has_nul=self.has_nul,
+            tidy=self.tidy and (not tail or self.last > b" "),
         )

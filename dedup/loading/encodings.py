@@ -33,7 +33,7 @@ def decoded(path: Path, folder: Path, encoding: str | None = None) -> tuple[Path
     encoding = encoding or _encoding(head)
     if encoding.lower() in ("utf-8", "utf8", "utf-8-sig"):
         return path, encoding
-    target = folder / "decoded"
+    target = folder / f"{path.name}-decoded"
     codec = {"font": "latin-1"}.get(encoding, encoding)
     reader = codecs.getincrementaldecoder(codec)("replace")
     with path.open("rb") as source, target.open("w", encoding="utf-8", newline="") as out:

@@ -2,7 +2,8 @@
 
 A format module turns its file into the canonical columns as text, in the source's own order, and hands them to
 ``Landing``. Typing and quarantine are the same for everybody (``parsing``) and happen once for all deliveries of a
-run: planning that query costs more than the rows of a small file.
+run: planning that query costs more than the rows of a small file. Clean CSV files are typed while they are read,
+many in one query (``table_layout``); no copy of their text is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from dedup.settings import FhirSettings
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Filed", "Landing", "make_staging", "type_rows"]
+    from dedup.loading.table_layout import CleanFile
+
+__all__ = ["Filed", "Landing", "as_text", "insert_typed", "make_staging", "type_rows"]
 
 _STAGING = {
     # missing: what is wrong with every row of the delivery, as ``column:reason``.
@@ -83,6 +86,7 @@ class Landing:
     whole_encounters: bool = False
     in_parts: bool = False  #: a row says what is new of its line; what it leaves out stays
     unknown_columns: list[str] = field(default_factory=list)
+    clean: CleanFile | None = None  #: not read yet: it will be, together with others
 
     def insert(
         self,
@@ -103,11 +107,10 @@ class Landing:
         may hand over unnumbered rows only once. ``in_order`` saves sorting numbered rows that come sorted.
         ``counts``: False for what is no row of the file, only news of lines of other deliveries; its row number is 0.
         """
-        chosen = ", ".join(f'CAST({columns.get(name, "NULL")} AS VARCHAR) AS "{name}"' for name in CANONICAL)
-        wrong = next((f"'{name}:{missing[name]}'" for name in CANONICAL if missing and name in missing), "NULL")
+        chosen = as_text(str(self.delivery_no), columns, missing, row_number or "NULL", encounter_no)
         made = self.con.execute(
-            f"INSERT INTO landed_text SELECT {self.delivery_no}, {row_number or 'NULL'} AS row_number, {encounter_no}, "
-            f"{wrong}, {chosen} FROM {source}{' ORDER BY row_number' if row_number and not in_order else ''}",
+            f"INSERT INTO landed_text SELECT {chosen} FROM {source}"
+            f"{' ORDER BY row_number' if row_number and not in_order else ''}",
             list(parameters),
         ).fetchone()
         rows = int(made[0]) if made else 0
@@ -149,13 +152,39 @@ class Landing:
         self.failed = False
 
 
-def type_rows(con: duckdb.DuckDBPyConnection) -> None:
-    """Parse everything that landed. Keeps the order, so that an unnumbered row's place says which row it was."""
-    carried = ("delivery_no", "row_number", "encounter_no")
-    con.execute(
-        f"INSERT INTO landed SELECT {', '.join(carried)}, {', '.join(PARSED)} "
-        f"FROM ({parse('landed_text', keep=(*carried, 'missing'))})"
+_CARRIED = ("delivery_no", "row_number", "encounter_no")
+
+
+def as_text(
+    delivery_no: str,
+    columns: Mapping[str, str],
+    missing: Mapping[str, str] | None = None,
+    row_number: str = "NULL",
+    encounter_no: str = "NULL",
+) -> str:
+    """What to select from a source for the columns of ``landed_text``; all arguments hold SQL."""
+    chosen = ", ".join(f'CAST({columns.get(name, "NULL")} AS VARCHAR) AS "{name}"' for name in CANONICAL)
+    wrong = next((f"'{name}:{missing[name]}'" for name in CANONICAL if missing and name in missing), "NULL")
+    return (
+        f"{delivery_no} AS delivery_no, {row_number} AS row_number, {encounter_no} AS encounter_no, "
+        f"{wrong} AS missing, {chosen}"
     )
+
+
+def insert_typed(
+    con: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[object] = (), *, tidy: bool = False
+) -> None:
+    """Parse the rows of the relation ``source`` (columns like ``as_text``'s) into ``landed``, in their order."""
+    con.execute(
+        f"INSERT INTO landed SELECT {', '.join(_CARRIED)}, {', '.join(PARSED)} "
+        f"FROM ({parse(source, keep=(*_CARRIED, 'missing'), tidy=tidy)})",
+        list(parameters),
+    )
+
+
+def type_rows(con: duckdb.DuckDBPyConnection) -> None:
+    """Parse everything that landed as text. An unnumbered row's place says which row of its file it was."""
+    insert_typed(con, "landed_text")
     con.execute("DROP TABLE landed_text")
     con.execute(
         "INSERT INTO first_row SELECT delivery_no, min(rowid) FROM landed WHERE row_number IS NULL GROUP BY delivery_no"

@@ -15,7 +15,7 @@ from dedup.loading.encodings import decoded
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.mapped import Mapped, choose, land_mapped
 from dedup.loading.mapping import read_mappings
-from dedup.loading.table_layout import DELIMITERS, split
+from dedup.loading.table_layout import DELIMITERS, read_together, split
 from dedup.loading.workbook import is_workbook, rows
 from dedup.schema import CANONICAL
 from dedup.warehouse import bring_in, memory_warehouse, scratch
@@ -195,6 +195,7 @@ def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
         make_staging(warehouse.con)
         landing = Landing(warehouse.con, found.path, 1)
         land_mapped(landing, found)
+        read_together([landing])
         type_rows(warehouse.con)
         counts = warehouse.con.execute(
             """

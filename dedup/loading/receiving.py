@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from dedup.loading.mapped import choose, land_mapped
 from dedup.loading.mapping import Mapping
 from dedup.loading.register import is_register
 from dedup.loading.summary import DeliverySummary
+from dedup.loading.table_layout import read_together
 from dedup.settings import FhirSettings
 from dedup.warehouse import Warehouse, bring_in, scratch
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["Arrival", "receive"]
+
+_HANDFUL = 1_000  # files
+_HANDFUL_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,30 @@ def receive(
     The engine is confined: of all files it can reach those that are being read, under plain names.
     """
     desk = _Desk(warehouse.con, mappings, fhir or FhirSettings())
-    for path in paths:
+    for together in _handfuls(paths):
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
         with scratch(warehouse.confine()) as folder:
-            desk.take(path, folder)
+            first = len(desk.arrivals)
+            for path in together:
+                desk.take(path, folder)
+            read_together([one.landing for one in desk.arrivals[first:]])
     desk.finish()
     return desk.arrivals, desk.repeated, desk.notes
+
+
+def _handfuls(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Files that are read together: many small ones, a large one or an archive alone."""
+    together: list[Path] = []
+    size = 0
+    for path in paths:
+        own = _HANDFUL_BYTES if is_archive(path) else path.stat().st_size
+        if together and (size + own > _HANDFUL_BYTES or len(together) == _HANDFUL):
+            yield together
+            together, size = [], 0
+        together.append(path)
+        size += own
+    if together:
+        yield together
 
 
 class _Desk:

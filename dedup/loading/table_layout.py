@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +11,9 @@ import duckdb
 
 from dedup.loading.counting import scan_lines
 from dedup.loading.damaged_csv import land_damaged
-from dedup.loading.landing import Landing
+from dedup.loading.landing import Landing, as_text, insert_typed
 
-__all__ = ["DELIMITERS", "Layout", "land_csv", "split"]
+__all__ = ["DELIMITERS", "CleanFile", "Layout", "land_csv", "read_together", "split"]
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -38,27 +38,78 @@ def split(line: str, delimiter: str) -> list[str]:
         return []
 
 
+@dataclass(frozen=True)
+class CleanFile:
+    """A CSV file in which no quotation mark stays open, so that the engine can be trusted with it."""
+
+    path: Path
+    layout: Layout
+    tidy: bool  #: no cell is blank or has blanks around it
+
+
 def land_csv(landing: Landing, path: Path, layout: Layout) -> None:
-    """Stage a CSV file: whole and fast through DuckDB, or line by line when it is damaged."""
+    """Stage a CSV file line by line when it is damaged; put a clean one by for ``read_together``."""
     landing.unknown_columns = layout.unknown
-    scan = scan_lines(path)
+    scan = scan_lines(path, layout.delimiter)
     landing.counted = max(scan.records - layout.header_rows, 0)
-    if scan.has_nul or not scan.balanced or not _land_clean(landing, path, layout):
+    if scan.has_nul or not scan.balanced:
         land_damaged(landing, path, layout)
+    else:
+        plain = all(column.isalnum() for column in layout.columns.values())  # no expression that could add blanks
+        landing.clean = CleanFile(path, layout, plain and scan.tidy)
 
 
-def _land_clean(landing: Landing, path: Path, layout: Layout) -> bool:
-    """Whether DuckDB read the file whole, with the same number of records as counted."""
+def read_together(landings: Iterable[Landing]) -> None:
+    """Read and type the files that were put by, those of one layout in one query."""
+    alike: list[tuple[CleanFile, list[Landing]]] = []
+    for landing in landings:
+        clean = landing.clean
+        if clean is None:
+            continue
+        for first, group in alike:
+            if first.layout == clean.layout and first.tidy == clean.tidy:
+                group.append(landing)
+                break
+        else:
+            alike.append((clean, [landing]))
+    for first, group in alike:
+        _read(group, first)
+
+
+def _read(group: list[Landing], like: CleanFile) -> None:
+    """Read a group; when the engine stumbles or counts otherwise, its halves, and a single file line by line."""
+    if _read_clean(group, like):
+        for landing in group:
+            landing.rows_read, landing.clean = landing.counted, None
+    elif len(group) == 1:
+        (landing,) = group
+        if landing.clean is not None:
+            land_damaged(landing, landing.clean.path, like.layout)
+            landing.clean = None
+    else:
+        half = len(group) // 2
+        _read(group[:half], like)
+        _read(group[half:], like)
+
+
+def _read_clean(group: list[Landing], like: CleanFile) -> bool:
+    """Whether DuckDB read all the files whole, each with the same number of records as counted."""
+    con, layout = group[0].con, like.layout
     names = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(layout.width))
+    numbers = [landing.delivery_no for landing in group]
     source = (
-        f"read_csv(?, auto_detect = false, header = false, skip = {layout.header_rows}, strict_mode = true, "
-        f"compression = 'none', delim = '{layout.delimiter}', quote = '\"', escape = '\"', columns = {{{names}}})"
+        f"(SELECT {as_text(f'{numbers}[CAST(file_index AS BIGINT) + 1]', layout.columns, layout.missing)} "
+        f"FROM read_csv(?, auto_detect = false, header = false, skip = {layout.header_rows}, strict_mode = true, "
+        f"compression = 'none', delim = '{layout.delimiter}', quote = '\"', escape = '\"', columns = {{{names}}}))"
     )
+    paths = [str(landing.clean.path) for landing in group if landing.clean is not None]
+    mine = f"FROM landed WHERE delivery_no IN ({', '.join(map(str, numbers))})"
     try:
-        rows = landing.insert(source, layout.columns, parameters=[str(path)], missing=layout.missing)
+        insert_typed(con, source, [paths], tidy=like.tidy)
     except duckdb.Error:
         return False
-    if rows == landing.counted:
+    found = dict(con.execute(f"SELECT delivery_no, count(*) {mine} GROUP BY delivery_no").fetchall())
+    if all(found.get(landing.delivery_no, 0) == landing.counted for landing in group):
         return True
-    landing.forget()
+    con.execute(f"DELETE {mine}")
     return False
