@@ -154,7 +154,10 @@ def test_strange_tables_are_refused_and_left(old: Path) -> None:
         con.execute("ALTER TABLE line DROP order_key")
     with pytest.raises(WarehouseError, match="not as any dedup made them: line"):
         open_warehouse(old)
-    untouched(old)
+    untouched(backups(old)[0])
+    with duckdb.connect(old, read_only=True) as con:  # the steps before the last are kept
+        assert con.execute("FROM schema_version").fetchall() == [(SCHEMA_VERSION - 1,)]
+        assert con.execute("SELECT order_id FROM flag").fetchall() == [("A1",)]
 
 
 def test_no_room_for_the_backup_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
