@@ -94,7 +94,9 @@ def _usual_separators(text: str) -> str:
         return text
     if len(own) < 5 or len(set(own)) < 5 or any(c.isalnum() or c.isspace() for c in own):
         return text
-    return text.translate(_STANDING_IN | {ord(char): meant for char, meant in zip(own, usual, strict=True)})
+    text = text.translate(_STANDING_IN | {ord(char): meant for char, meant in zip(own, usual, strict=True)})
+    escaped = {letter: char.translate(_STANDING_IN) for letter, char in zip("FSRET", own, strict=True)}
+    return re.sub(r"\\([FSRET])\\", lambda found: escaped[found[1]], text)
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
