@@ -16,7 +16,7 @@ from dedup.warehouse.events import Watch, silent
 from dedup.warehouse.runs import now
 
 if TYPE_CHECKING:
-    from dedup.loading import DeliverySummary
+    from dedup.loading import DeliverySummary, SensitiveCode
     from dedup.reporting import Figures, Filters
     from dedup.rules import Period
 
@@ -186,7 +186,7 @@ def _writing(
 
 
 def _load(
-    warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings, sensitive: list[tuple[str, str]]
+    warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings, sensitive: list[SensitiveCode]
 ) -> list[DeliverySummary]:
     """The deliveries with more rejected rows than the settings allow."""
     from dedup.loading import load as load_room
@@ -210,7 +210,7 @@ def _flag(
     flag_room(warehouse, log, settings, everything=everything, period=period)
 
 
-def _sensitive_codes(settings: Settings) -> list[tuple[str, str]]:
+def _sensitive_codes(settings: Settings) -> list[SensitiveCode]:
     """Codes of tests of class ``sensitive``: rooms do not know each other, so what loading drops is told here.
 
     Raises ConfigError, before anything is opened, when the catalogue is wrong or lacks the profile.
@@ -222,7 +222,7 @@ def _sensitive_codes(settings: Settings) -> list[tuple[str, str]]:
     resolve_profile(catalogue, settings.rules.profile)
     tests = catalogue.tests.filter(catalogue.tests["class"] == "sensitive")["test_id"]
     codes = catalogue.codes.filter(catalogue.codes["test_id"].is_in(tests.implode()))
-    return sorted(set(codes.select("code_system", "code").iter_rows()))
+    return list(codes.select("code_system", "code", "facility_id").iter_rows())
 
 
 def _summary(log: Run, over_limit: Sequence[DeliverySummary] = ()) -> RunSummary:

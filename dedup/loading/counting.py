@@ -21,6 +21,7 @@ class Scan:
     lines: int  #: lines that are not blank, whatever stands between quotation marks
     balanced: bool  #: every quotation mark is closed
     has_nul: bool
+    utf8: bool  #: no byte is anything but UTF-8
     tidy: bool  #: no cell begins or ends with a blank, so that nobody has to look for them
 
 
@@ -49,12 +50,25 @@ def count_starts(path: Path, word: bytes, before: bytes) -> int:
 def scan_lines(path: Path, delimiter: str = ",") -> Scan:
     """Count the lines of ``path``; LF, CRLF and a lone CR each end one."""
     if path.stat().st_size == 0:
-        return Scan(0, 0, True, False, True)
+        return Scan(0, 0, balanced=True, has_nul=False, utf8=True, tidy=True)
     with path.open("rb") as file:
         counter = _Counter(ord(delimiter))
         while chunk := file.read(_PIECE):
             counter.feed(chunk)
         return counter.done()
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Arrow checks five times as fast as ``bytes.decode``."""
+    import numpy as np
+    import pyarrow as pa
+
+    text = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data))
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 class _Counter:
@@ -65,11 +79,13 @@ class _Counter:
         self.ends = self.outside = 0
         self.blank = self.blank_outside = 0
         self.quoted = self.has_nul = False
+        self.utf8, self.cut = True, b""  # the bytes of a character that the next chunk goes on with
         self.tidy, self.begun = True, False
         self.last = b"\n"  # a blank first line is a line end after a line end
 
     def feed(self, chunk: bytes) -> None:
         self.has_nul = self.has_nul or b"\0" in chunk
+        self._check_utf8(chunk)
         if b"\r" in chunk or self.last == b"\r":
             # CRLF counts once: the LF after a CR is dropped, and a lone CR becomes LF.
             ends_in_cr = chunk.endswith(b"\r")
@@ -79,6 +95,13 @@ class _Counter:
             self.last = b"\r" if ends_in_cr else self.last
         else:
             self._count(chunk)
+
+    def _check_utf8(self, chunk: bytes) -> None:
+        whole = self.cut + chunk
+        begun = next((n for n in (1, 2, 3) if whole[-n : -n + 1 or None] >= b"\xc0"), 0)
+        # An ASCII letter, or a tail byte further back, ends a character.
+        self.cut = whole[-begun:] if begun and not _is_utf8(whole[-begun:]) else b""
+        self.utf8 = self.utf8 and _is_utf8(whole[: len(whole) - len(self.cut)])
 
     def _count(self, chunk: bytes) -> None:
         import numpy as np
@@ -137,5 +160,6 @@ class _Counter:
             lines=self.ends - self.blank + tail,
             balanced=not self.quoted,
             has_nul=self.has_nul,
+            utf8=self.utf8 and not self.cut,
             tidy=self.tidy and (not tail or self.last > b" "),
         )

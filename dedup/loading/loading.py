@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dedup.loading.finding import find
 from dedup.loading.formats import FORMATS
@@ -23,7 +23,10 @@ from dedup.warehouse.runs import Stage, now
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["load"]
+__all__ = ["SensitiveCode", "load"]
+
+#: code_system, code, and the facility whose own code it is (None: everybody's).
+SensitiveCode: TypeAlias = tuple[str, str, str | None]
 
 _SKIPS = ("sensitive", "outdated", "withdrawn")
 
@@ -33,13 +36,14 @@ def load(
     run: Run,
     inputs: Sequence[Path],
     settings: Settings,
-    sensitive: Iterable[tuple[str, str]] = (),
+    sensitive: Iterable[SensitiveCode] = (),
 ) -> LoadSummary:
     """Load files, folders and patterns into the warehouse.
 
-    ``sensitive`` lists (code_system, code) of tests that are dropped and counted unless the settings state a legal
-    basis. Everything is stored in one transaction. Raises InputError when an input does not exist, ConfigError when
-    the facility register or a mapping is wrong; damaged deliveries do not raise, they are counted (``over_limit``).
+    ``sensitive`` lists (code_system, code, facility_id or None for all) of tests that are dropped and counted unless
+    the settings state a legal basis. Everything is stored in one transaction. Raises InputError when an input does not
+    exist, ConfigError when the facility register or a mapping is wrong; damaged deliveries do not raise, they are
+    counted (``over_limit``).
     """
     with run.stage("load") as stage:
         register = settings.loading.register_path
@@ -75,18 +79,18 @@ def load(
 _TEMPORARY = {
     "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
     "touched": "patient_record_id BIGINT",
-    "sensitive_code": "code_system VARCHAR, test_code VARCHAR",
+    "sensitive_code": "code_system VARCHAR, test_code VARCHAR, facility_id VARCHAR",
     "numbering": "line_base BIGINT",
 }
 
 
-def _prepare(con: duckdb.DuckDBPyConnection, sensitive: Iterable[tuple[str, str]]) -> None:
+def _prepare(con: duckdb.DuckDBPyConnection, sensitive: Iterable[SensitiveCode]) -> None:
     make_staging(con)
     for name, columns in _TEMPORARY.items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
-    codes = sorted({(system, code) for system, code in sensitive})
+    codes = set(sensitive)
     if codes:
-        con.executemany("INSERT INTO sensitive_code VALUES (?, ?)", codes)
+        con.executemany("INSERT INTO sensitive_code VALUES (?, ?, ?)", list(codes))
     con.execute("INSERT INTO numbering SELECT coalesce(max(line_id) + 1, 1) FROM line")
 
 

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Wave", "store"]
 
+_OWN = "coalesce(f.facility_id, l.facility_id)"
+# The code of a test that may not be kept: everybody's, or this facility's own.
+_SENSITIVE = f"""EXISTS (
+        SELECT 1 FROM sensitive_code AS s WHERE s.code_system = l.code_system AND s.test_code = l.test_code
+          AND coalesce(s.facility_id, {_OWN}) = {_OWN})"""
 # Rows without a problem that may be kept. 'unknown' says nothing about a person, so it is stored like a blank sex.
-_ACCEPTED = """(
+_ACCEPTED = f"""(
     SELECT l.rowid AS row_id, l.* REPLACE (nullif(l.sex, 'unknown') AS sex),
-           coalesce(f.facility_id, l.facility_id) AS own_facility_id,
+           {_OWN} AS own_facility_id,
            coalesce(p.facility_id, l.performed_by, own_facility_id) AS performing_facility_id
     FROM landed AS l
     LEFT JOIN facility_alias AS f ON f.alias = l.facility_id
     LEFT JOIN facility_alias AS p ON p.alias = l.performed_by
     WHERE l.problem IS NULL AND l.delivery_no BETWEEN $first AND $last
-      AND (l.code_system, l.test_code) NOT IN (SELECT code_system, test_code FROM sensitive_code)
+      AND NOT {_SENSITIVE}
 )"""
 
 
@@ -140,7 +145,7 @@ def _line_base(con: duckdb.DuckDBPyConnection) -> int:
 
 def _count(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
     con.execute(
-        """
+        f"""
         INSERT INTO outcome
         SELECT w.delivery_no, coalesce(f.outcome, 'loaded'), count(*)
         FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id WHERE w.row_number > 0 GROUP BY ALL
@@ -149,9 +154,10 @@ def _count(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
         WHERE problem IS NOT NULL AND row_number IS DISTINCT FROM 0 AND delivery_no BETWEEN $first AND $last
         GROUP BY ALL
         UNION ALL
-        SELECT delivery_no, 'sensitive', count(*) FROM landed
-        WHERE problem IS NULL AND delivery_no BETWEEN $first AND $last AND row_number IS DISTINCT FROM 0
-          AND (code_system, test_code) IN (SELECT code_system, test_code FROM sensitive_code) GROUP BY ALL
+        SELECT l.delivery_no, 'sensitive', count(*)
+        FROM landed AS l LEFT JOIN facility_alias AS f ON f.alias = l.facility_id
+        WHERE problem IS NULL AND l.delivery_no BETWEEN $first AND $last AND row_number IS DISTINCT FROM 0
+          AND {_SENSITIVE} GROUP BY ALL
         UNION ALL
         SELECT delivery_no, 'rejected', count(*) FROM landed_reject
         WHERE row_number > 0 AND delivery_no BETWEEN $first AND $last GROUP BY ALL

@@ -228,9 +228,7 @@ def _exempt_table(tests: list[Row], rows: list[Row], starts: list[int], ages: tu
 
 def _exempted(row: Row, tests: list[Row]) -> list[int]:
     names = ("test_id", "discipline", "class")
-    return [
-        at for at, test in enumerate(tests) if all(row[name] in (None, test[name]) for name in names)
-    ]
+    return [at for at, test in enumerate(tests) if all(row[name] in (None, test[name]) for name in names)]
 
 
 def _columns(**columns: Any) -> pa.Table:

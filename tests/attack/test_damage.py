@@ -39,6 +39,13 @@ def damaged(folder: Path, changes: dict[int, bytes], name: str = "a.csv") -> Pat
 GOOD = LINES[3].encode()
 
 
+def test_a_broken_byte_in_a_column_too_many(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    """DuckDB's own reader fails for good on this one, so it may not see it."""
+    summary = loader(damaged(tmp_path, {10: GOOD + b",one,two,three\xfd"}))
+    assert (summary.rows_read, summary.rows_loaded) == (10, 9)
+    assert [reason for _, _, reason in rejected(warehouse)] == ["bad_encoding"]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

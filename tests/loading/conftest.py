@@ -47,7 +47,7 @@ def loader(warehouse: Warehouse) -> Loader:
 
     def go(
         *paths: Path,
-        sensitive: Iterable[tuple[str, str]] = (),
+        sensitive: Iterable[tuple[str, str, str | None]] = (),
         fhir: FhirSettings | None = None,
         **settings: object,
     ) -> LoadSummary:

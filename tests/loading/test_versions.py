@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from dedup.loading import load
+from dedup.loading import load, load_register
 from dedup.settings import Settings
 from dedup.warehouse import Warehouse, memory_warehouse, start_run
 from tests.loading.conftest import Loader, check_counts, order, rows, stored, write_csv
@@ -129,14 +129,30 @@ def test_a_record_without_current_lines_is_gone(loader: Loader, warehouse: Wareh
 
 def test_sensitive_tests_are_dropped_and_counted(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", order(), order(order_id="A2", test_code="24.0169.1616"))
-    codes = [("vn-service", "24.0169.1616")]
+    codes = [("vn-service", "24.0169.1616", None)]
     summary = loader(path, sensitive=codes)
     assert summary.deliveries[0].skipped == {"sensitive": 1}
     assert rows(warehouse, "SELECT order_id FROM line") == [("A1",)]
     assert rows(warehouse, "SELECT test_code FROM code") == [("23.0075.1494",)]
 
 
+def test_a_hospitals_own_code_is_sensitive_in_that_hospital_only(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    register = tmp_path / "register.csv"
+    register.write_text("facility_id,alias_of\n01001,\n01001-K1,01001\n01002,\n")
+    load_register(warehouse, register)
+    places = ("01001", "01001-K1", "01002")
+    path = write_csv(
+        tmp_path / "a.csv",
+        *(order(facility_id=place, order_id=place, test_code="X7", code_system="local") for place in places),
+    )
+    summary = loader(path, sensitive=[("local", "X7", "01001")])
+    assert summary.deliveries[0].skipped == {"sensitive": 2}
+    assert rows(warehouse, "SELECT order_id FROM line") == [("01002",)]
+
+
 def test_a_legal_basis_keeps_them(loader: Loader, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", order(test_code="24.0169.1616"))
-    summary = loader(path, sensitive=[("vn-service", "24.0169.1616")], sensitive_legal_basis="consent")
+    summary = loader(path, sensitive=[("vn-service", "24.0169.1616", None)], sensitive_legal_basis="consent")
     assert summary.rows_loaded == 1

@@ -1,0 +1,32 @@
+"""What is said about a text file's bytes, however they are cut into pieces."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup.loading import counting
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@given(
+    st.text(alphabet="aờđ😀\né", max_size=12).map(str.encode),
+    st.lists(st.tuples(st.integers(0, 40), st.binary(max_size=1)), max_size=1),
+    st.lists(st.integers(1, 5), min_size=60, max_size=60),
+)
+def test_broken_bytes_are_seen(text: bytes, damage: list[tuple[int, bytes]], sizes: list[int]) -> None:
+    for place, byte in damage:
+        text = text[:place] + byte + text[place + 1 :]
+    counter, start = counting._Counter(ord(",")), 0
+    for size in sizes:
+        if start < len(text):
+            counter.feed(text[start : start + size])
+        start += size
+    assert counter.done().utf8 == _is_text(text)
