@@ -5,23 +5,37 @@ from __future__ import annotations
 import datetime
 
 from dedup.loading.identities import refresh_identities
+from dedup.loading.keys import order_key
 from dedup.warehouse import Run, Warehouse
 
 __all__ = ["forget"]
 
-_COUNTED = {"line": "lines", "identity": "identities", "encounter": "encounters", "rejected_row": "rejected_rows"}
+_COUNTED = {
+    "line": "lines",
+    "identity": "identities",
+    "encounter": "encounters",
+    "rejected_row": "rejected_rows",
+    "request_line": "requests",
+    "waiting_result": "waiting_results",
+}
+_ORDER = order_key(
+    "coalesce((SELECT a.facility_id FROM facility_alias AS a WHERE a.alias = request_line.facility_id), facility_id)",
+    "order_id",
+)
 #: What goes once the order lines have gone: table and condition.
 _LEFT_OVER = {
     "identity": "patient_record_id IN (FROM touched) AND identity_id NOT IN (SELECT identity_id FROM line)",
     "encounter": "(facility_id, order_id) NOT IN (SELECT facility_id, order_id FROM line) "
     "AND delivery_no IN (SELECT delivery_no FROM delivery WHERE received_at < $before)",
     "rejected_row": "delivery_id IN (SELECT delivery_id FROM delivery WHERE received_at < $before)",
+    "request_line": f"{_ORDER} IN (SELECT order_key FROM old_order) AND {_ORDER} NOT IN (SELECT order_key FROM line)",
+    "waiting_result": "coalesce(effective, issued)[:10] < CAST($before AS VARCHAR)",
 }
 
 
 def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
     """Drop every version of the lines ordered before ``before``, the identities no line has any more, and what is known
-    of encounters and rejected rows received before; the number of lines dropped.
+    of encounters, rejected rows, requests and waiting results of before; the number of lines dropped.
 
     Deliveries stay: the same bytes again must change nothing. Whom it touches is put into todo. One transaction.
     """
@@ -32,6 +46,10 @@ def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
             "SELECT DISTINCT patient_record_id FROM line WHERE ordered_at < $before",
             day,
         )
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE old_order AS SELECT DISTINCT order_key FROM line WHERE ordered_at < $before",
+            day,
+        )
         for table, condition in {"line": "ordered_at < $before", **_LEFT_OVER}.items():
             given = day if "$before" in condition else {}
             row = con.execute(f"DELETE FROM {table} WHERE {condition}", given).fetchone()
@@ -40,7 +58,7 @@ def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
         refresh_identities(con)
         left = con.execute("SELECT count(*) FROM patient_identity").fetchone()
         stage.counts["patient_records"] = (records[0] if records else 0) - (left[0] if left else 0)
-        for name in ("touched", "derived", "changed"):
+        for name in ("touched", "old_order", "derived", "changed"):
             con.execute(f"DROP TABLE temp.{name}")
         stage.notes.append(f"Order lines of before {before} were dropped.")
     return stage.counts["lines"]

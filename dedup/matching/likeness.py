@@ -57,6 +57,7 @@ def _errors(column: Coded, x: Positions, y: Positions, most: int) -> Positions:
 
 
 def distance_one(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
+    """Where two different values are one typing error apart."""
     rows, x, y = _differing(column, a, b, among)
     return _marked(len(a), rows[_errors(column, x, y, 1) <= 1])
 
@@ -95,6 +96,7 @@ def _words(column: Coded, x: Positions, y: Positions) -> tuple[Positions, Positi
 
 
 def share_token(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
+    """Where two different values have a telling word in common."""
     rows, x, y = _differing(column, a, b, among)
     if not len(rows):
         return _marked(len(a), rows)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dedup.loading import load
+from dedup.loading import forget, load
 from dedup.settings import FhirSettings, Settings
 from dedup.warehouse import Warehouse, memory_warehouse, start_run
 from tests.loading.conftest import SAMPLES, Loader, rejected, rows
@@ -229,6 +229,17 @@ def test_a_result_is_never_given_to_somebody_else(loader: Loader, warehouse: War
     loader(ndjson(tmp_path / "b" / "2.ndjson", *resources()[-1:]))
     assert rows(warehouse, "SELECT DISTINCT resulted_at FROM line") == [(None,)]
     assert rows(warehouse, "SELECT count(*) FROM waiting_result") == [(2,)]
+
+
+def test_retention_forgets_requests_and_waiting_results(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(ndjson(tmp_path / "a" / "1.ndjson", *resources()))
+    other = changed("Observation", subject={"reference": "Patient/p2"}, effectiveDateTime="2026-04-01T08:10:00+07:00")
+    loader(ndjson(tmp_path / "b" / "1.ndjson", *other[-1:]))
+    for day, left in ((datetime.date(2026, 1, 1), (2, 1)), (datetime.date(2026, 12, 31), (0, 0))):
+        with start_run(warehouse, "vacuum") as run:
+            forget(warehouse, run, day)
+        counts = "(SELECT count(*) FROM request_line), (SELECT count(*) FROM waiting_result)"
+        assert rows(warehouse, f"SELECT {counts}") == [left]
 
 
 def test_what_leads_nowhere_is_counted(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
