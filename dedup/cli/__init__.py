@@ -15,6 +15,9 @@ def main() -> None:
     _steady_streams()
     from dedup.cli.app import app
     from dedup.cli.guard import guarded
+    from dedup.cli.lean import leave_out_pandas
+
+    leave_out_pandas()
 
     with guarded():
         app()
