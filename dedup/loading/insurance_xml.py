@@ -275,9 +275,20 @@ def _first(roots: list[Element], names: tuple[str, ...]) -> tuple[str, ...] | No
 
 
 def _rows(root: Element, tag: str, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The wanted fields of every ``tag`` at any depth, as text; absent ones are blank."""
+    """The wanted fields of every ``tag`` at any depth, as text; absent ones are blank.
+
+    Where two orders have run together, nobody knows which field is whose: each becomes a row without values.
+    """
     for element in root.iter(f"{{*}}{tag}", f"{{*}}{tag.lower()}"):
         fields = {child.tag: child.text for child in element}
         if not fields.keys() & {"MA_DICH_VU"}:
             fields = {_name(child): child.text for child in element if isinstance(child.tag, str)}
+        groups = _texts(element, "MA_NHOM") if len(fields) < len(element) else []
+        if len(groups) > 1:
+            yield from (tuple(group if name == "MA_NHOM" else "" for name in names) for group in groups)
+            continue
         yield tuple((fields.get(name) or "").strip() for name in names)
+
+
+def _texts(element: Element, name: str) -> list[str]:
+    return [(child.text or "").strip() for child in element if isinstance(child.tag, str) and _name(child) == name]

@@ -235,6 +235,14 @@ def test_a_truncated_file_keeps_what_came_before(loader: Loader, warehouse: Ware
     assert rejected(warehouse) == [(0, None, "unreadable_file"), (3, None, "unreadable_file")]
 
 
+def test_orders_that_ran_together_are_set_aside(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    services = [SERVICE | {"STT": str(n)} for n in (1, 2, 3)]
+    text = record(services=services, coded=False).replace("</CHI_TIET_DVKT><CHI_TIET_DVKT>", "", 1)
+    summary = loader(put(tmp_path, envelope(text)))
+    assert (summary.rows_read, summary.rows_loaded) == (3, 1)
+    assert rejected(warehouse) == [(1, "order_id", "missing_value"), (2, "order_id", "missing_value")]
+
+
 @pytest.mark.parametrize("coded", [True, False])
 @pytest.mark.parametrize("label", ["XML'3", ">XML3", "DVKT", "XML2"])
 def test_orders_under_a_wrong_label_are_not_lost(
