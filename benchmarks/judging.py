@@ -87,7 +87,7 @@ def world(folder: Path, book: RuleBook, lines: int, seed: int = 7) -> None:
         collected = ordered + rng.integers(5, 40, n) * MINUTE
         resulted = collected + rng.integers(30, 600, n) * MINUTE
         test = rng.choice(len(book.tests), n, p=popular)
-        setting = rng.choice(6, n, p=[.7, .2, .05, .01, .02, .02])
+        setting = rng.choice(6, n, p=[0.7, 0.2, 0.05, 0.01, 0.02, 0.02])
         copied = again[visit] & (np.arange(n) >= 5) & (rng.random(n) < 0.8)
         test = np.where(copied, np.roll(test, 5), test)
         specimen = np.array(book.test_specimen)[test]
