@@ -18,9 +18,11 @@ from dedup.cli.guard import guarded
 if TYPE_CHECKING:
     from dedup.settings import Settings
 
-__all__ = ["Call", "Facilities", "FailOn", "Lang", "MappingFile", "Profile", "Rules", "command", "laid_over"]
+__all__ = ["DAY", "Call", "Facilities", "FailOn", "Lang", "MappingFile", "Profile", "Rules", "command", "laid_over"]
 
 Lang = Literal["vi", "en"]
+#: How an option for a day is given; it becomes midnight.
+DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
 Rules = Annotated[
     Path | None, typer.Option("--rules", metavar="DIR", help="Rule catalogue that replaces the shipped one.")
 ]

@@ -6,11 +6,11 @@ import dataclasses
 import datetime
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from dedup.cli.call import Call, FailOn, Profile, Rules, command, laid_over
+from dedup.cli.call import DAY, Call, FailOn, Profile, Rules, command, laid_over
 from dedup.cli.showing import fail_on, note, put_report
 from dedup.errors import UsageError
 from dedup.schema import SCOPES
@@ -18,7 +18,6 @@ from dedup.schema import SCOPES
 __all__ = ["register"]
 
 Day = datetime.datetime
-_DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
 
 
 def register(app: typer.Typer) -> None:
@@ -38,8 +37,8 @@ def report(
     tier: Annotated[list[str] | None, typer.Option(help="Only facilities of this tier.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Only this test of the catalogue.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="Only repeats of this scope.")] = None,
-    since: Annotated[Day | None, typer.Option("--from", **_DAY, help="Ordered on this day or later.")] = None,
-    until: Annotated[Day | None, typer.Option("--to", **_DAY, help="Ordered on this day or earlier.")] = None,
+    since: Annotated[Day | None, typer.Option("--from", **DAY, help="Ordered on this day or later.")] = None,
+    until: Annotated[Day | None, typer.Option("--to", **DAY, help="Ordered on this day or earlier.")] = None,
     form: Annotated[
         Literal["table", "html", "xlsx", "csv", "json"], typer.Option("--format", help="How to write it.")
     ] = "table",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dedup.cli.call import Call, Facilities, FailOn, MappingFile, Profile, Rules, command, laid_over
+from dedup.cli.call import DAY, Call, Facilities, FailOn, MappingFile, Profile, Rules, command, laid_over
 from dedup.cli.showing import fail_on, put_report, stage_lines
 from dedup.cli.watching import watching
 from dedup.errors import UsageError
@@ -22,7 +22,6 @@ Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT…", help="Files, o
 InputsOrInbox = Annotated[
     list[Path] | None, typer.Argument(metavar="[INPUT…]", help="Files, or folders read whole; else the inbox.")
 ]
-_DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "DATE"}
 
 
 def register(app: typer.Typer) -> None:
@@ -119,8 +118,8 @@ def flag(
 
 def backfill(
     call: Call,
-    since: Annotated[datetime.datetime, typer.Option("--from", **_DAY, help="The first day.")],
-    until: Annotated[datetime.datetime, typer.Option("--to", **_DAY, help="The last day.")],
+    since: Annotated[datetime.datetime, typer.Option("--from", **DAY, help="The first day.")],
+    until: Annotated[datetime.datetime, typer.Option("--to", **DAY, help="The last day.")],
     rules: Rules = None,
     profile: Profile = None,
 ) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from dedup.quoting import literal
+
 __all__ = ["BUCKET_LINES", "each_bucket"]
 
 #: Order lines a bucket holds at about; judging a million of them takes some 250 MB.
@@ -27,9 +29,9 @@ def each_bucket(con: duckdb.DuckDBPyConnection, query: str, *, person: str, line
     try:
         split = f"SELECT *, abs(hash({person}) % {buckets}) AS bucket FROM ({query})"
         write, read = _encryption(con)
-        con.execute(f"COPY ({split}) TO {_literal(place / 'all')} (FORMAT parquet, PARTITION_BY (bucket){write})")
+        con.execute(f"COPY ({split}) TO {literal(place / 'all')} (FORMAT parquet, PARTITION_BY (bucket){write})")
         for bucket in sorted((place / "all").glob("bucket=*")):
-            yield f"read_parquet({_literal(bucket / '*.parquet')}, hive_partitioning = false{read})"
+            yield f"read_parquet({literal(bucket / '*.parquet')}, hive_partitioning = false{read})"
             shutil.rmtree(bucket)
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -42,7 +44,3 @@ def _encryption(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
         return "", ""
     key = f"{{footer_key_value: '{secrets.token_hex(16)}'}}"
     return f", ENCRYPTION_CONFIG {key}", f", encryption_config = {key}"
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dedup.loading.fhir_fields import TABLES, names
+from dedup.quoting import literal
 from dedup.schema import ORDER_REASONS
 from dedup.settings import FhirSettings
 
@@ -178,13 +179,9 @@ def joined(settings: FhirSettings) -> list[str]:
 
 def _is_one_of(listed: Sequence[str]) -> str:
     """SQL over x, an identifier: its type code is one of those in capitals, or its system has one of the others."""
-    types = [f"upper(x.type.coding[1].code) = {_quoted(one)}" for one in listed if one.isupper()]
-    systems = [f"contains(lower(x.system), {_quoted(one.lower())})" for one in listed if not one.isupper()]
+    types = [f"upper(x.type.coding[1].code) = {literal(one)}" for one in listed if one.isupper()]
+    systems = [f"contains(lower(x.system), {literal(one.lower())})" for one in listed if not one.isupper()]
     return f"coalesce({' OR '.join([*types, *systems, 'false'])}, false)"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _first(wanted: str) -> str:

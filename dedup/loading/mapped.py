@@ -15,6 +15,7 @@ from dedup.loading.spreadsheet import land_rows
 from dedup.loading.table_layout import DELIMITERS, Layout, land_csv, split
 from dedup.loading.unknown import unknown_columns
 from dedup.loading.workbook import WorkbookError, is_workbook, rows
+from dedup.quoting import literal
 
 __all__ = ["Mapped", "choose", "header", "land_mapped"]
 
@@ -105,13 +106,13 @@ def _after(found: Iterator[list[str]], skip: int) -> Iterator[list[str]]:
 def _expression(name: str, column: Column, names: list[str]) -> str:
     """The canonical column as SQL over c0, c1, …"""
     if column.constant is not None:
-        return _quoted(column.constant)
+        return literal(column.constant)
     cells = [f"nullif(trim(c{names.index(source.strip().lower())}), '')" for source in column.sources]
     value = cells[0] if len(cells) == 1 else f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
     if column.values:
         value = _translated(value, column)
     elif column.default is not None:
-        value = f"coalesce({value}, {_quoted(column.default)})"
+        value = f"coalesce({value}, {literal(column.default)})"
     if column.format is not None:
         value = _dated(value, column.format)
     if column.decimal is not None or column.thousands is not None:
@@ -119,17 +120,13 @@ def _expression(name: str, column: Column, names: list[str]) -> str:
     return value
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _translated(value: str, column: Column) -> str:
     """Words of the hospital → words of the contract, in any case; others stay and are rejected, or take the default."""
     cases = " ".join(
-        f"WHEN lower(nfc_normalize({_quoted(word.strip())})) THEN {_quoted(meaning)}"
+        f"WHEN lower(nfc_normalize({literal(word.strip())})) THEN {literal(meaning)}"
         for word, meaning in column.values.items()
     )
-    other = _quoted(column.default) if column.default is not None else value
+    other = literal(column.default) if column.default is not None else value
     return f"CASE lower(nfc_normalize({value})) {cases} ELSE {other} END"
 
 
@@ -145,7 +142,7 @@ def _dated(value: str, text: str) -> str:
         if "%m" in pattern
         else "%Y"
     )
-    parsed = f"try_strptime({value}, {_quoted(pattern)})"
+    parsed = f"try_strptime({value}, {literal(pattern)})"
     return f"coalesce(strftime({parsed}, '{shown}'), {value})"
 
 
@@ -155,7 +152,7 @@ def _amount(value: str, column: Column) -> str:
     decimal = re.escape(column.decimal) if column.decimal else ""
     whole = rf"(\d{{1,3}}({thousands}\d{{3}})+|\d+)" if thousands else r"\d+"
     shape = whole + (rf"({decimal}\d{{1,3}})?" if decimal else "")
-    plain = f"replace({value}, {_quoted(column.thousands)}, '')" if column.thousands else value
+    plain = f"replace({value}, {literal(column.thousands)}, '')" if column.thousands else value
     if column.decimal == ",":
         plain = f"replace({plain}, ',', '.')"
     padded = f"CAST(TRY_CAST({plain} AS DECIMAL(18, 4)) AS VARCHAR)"

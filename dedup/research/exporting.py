@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from dedup.errors import DedupError, UsageError
+from dedup.quoting import literal
 from dedup.research.frames import columns_of, select
 from dedup.warehouse import Warehouse, aside
 
@@ -45,7 +46,7 @@ def export(warehouse: Warehouse, what: str, out: Path, *, identified: bool = Fal
         query, options = _for_people(query, columns_of(warehouse.con, query)), _CSV
     with aside(out) as place:
         try:
-            written = warehouse.con.execute(f"COPY ({query}) TO {_text(str(place))} ({options})").fetchone()
+            written = warehouse.con.execute(f"COPY ({query}) TO {literal(place)} ({options})").fetchone()
         except duckdb.Error as error:  # its text may quote a value
             raise DedupError(f"{out} could not be written ({type(error).__name__}).") from None
     return written[0] if written else 0
@@ -59,14 +60,9 @@ def _for_people(query: str, columns: list[tuple[str, str]]) -> str:
         if kind.endswith("[]"):
             cell = f"array_to_string({cell}, ';')"
         if kind.startswith("VARCHAR"):
-            cell = f"CASE WHEN regexp_matches({cell}, {_text(FORMULA)}) THEN '''' || {cell} ELSE {cell} END"
+            cell = f"CASE WHEN regexp_matches({cell}, {literal(FORMULA)}) THEN '''' || {cell} ELSE {cell} END"
         elif kind.startswith("DECIMAL"):
             cell = f"rtrim(rtrim(CAST({cell} AS VARCHAR), '0'), '.')"
         # the file begins with the first column's heading, so the mark goes there
         cells.append(f'{cell} AS "{name if cells else _MARK + name}"')
     return f"SELECT {', '.join(cells)} FROM ({query})"
-
-
-def _text(value: str) -> str:
-    """An SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from dedup.errors import EncryptionError, LockedError, WarehouseError
+from dedup.quoting import literal
 
 __all__ = ["KEY_VARIABLE", "Config", "arm", "connect", "is_encrypted", "key_clause", "read_key", "rewrite_encrypted"]
 
@@ -86,7 +87,7 @@ def connect(path: Path, *, read_only: bool, config: Config, key: str | None) -> 
     con = _engine(config)
     wrong = False
     try:
-        con.execute(f"ATTACH {_literal(path)} AS warehouse ({'READ_ONLY, ' if read_only else ''}{_option(key)})")
+        con.execute(f"ATTACH {literal(path)} AS warehouse ({'READ_ONLY, ' if read_only else ''}{_option(key)})")
         con.execute("USE warehouse")
     except duckdb.Error as error:
         con.close()
@@ -108,9 +109,9 @@ def rewrite_encrypted(path: Path, config: Config, key: str) -> Path:
     failed = ""
     with _engine(config) as con:
         try:
-            con.execute(f"ATTACH {_literal(path)} AS plain")
+            con.execute(f"ATTACH {literal(path)} AS plain")
             con.execute("CHECKPOINT plain")
-            con.execute(f"ATTACH {_literal(place)} AS warehouse ({_option(key)})")
+            con.execute(f"ATTACH {literal(place)} AS warehouse ({_option(key)})")
             con.execute("COPY FROM DATABASE plain TO warehouse")
             con.execute("DETACH warehouse")
             con.execute("DETACH plain")
@@ -138,7 +139,7 @@ def _engine(config: Config) -> duckdb.DuckDBPyConnection:
 
 def arm(con: duckdb.DuckDBPyConnection) -> None:
     """Let an engine encrypt; what it spills is encrypted from now on, with a key it makes up."""
-    con.execute(f"LOAD {_literal(_extension())}")
+    con.execute(f"LOAD {literal(_extension())}")
     con.execute(f"SET disabled_filesystems = '{_NETWORK}'")
     con.execute("SET temp_file_encryption = true")
 
@@ -155,8 +156,4 @@ def _extension() -> Path:
 
 
 def _option(key: str) -> str:
-    return f"ENCRYPTION_KEY {_literal(key)}"
-
-
-def _literal(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
+    return f"ENCRYPTION_KEY {literal(key)}"

@@ -14,6 +14,7 @@ import duckdb
 from dedup.errors import DedupError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TABLES, VIEWS
 from dedup.warehouse.migrations import MIGRATIONS, Migration
+from dedup.warehouse.writing import take_the_place
 
 __all__ = ["back_up", "backups", "create", "log_step", "move_forward", "version_of", "wrong_tables"]
 
@@ -67,9 +68,7 @@ def back_up(path: Path, version: int) -> Path:
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         shutil.copyfile(path, part)
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
-        part.replace(place)
+        take_the_place(part, place)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise DedupError(

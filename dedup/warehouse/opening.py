@@ -13,6 +13,7 @@ from types import TracebackType
 import duckdb
 
 from dedup.errors import LockedError, WarehouseError
+from dedup.quoting import identifier, literal
 from dedup.schema import SCHEMA_VERSION, TIME_ZONE
 from dedup.settings import WarehouseSettings
 from dedup.warehouse.encrypting import Config, arm, connect, is_encrypted, read_key, rewrite_encrypted
@@ -69,8 +70,7 @@ class Warehouse:
         for name in ("threads", "memory_limit"):
             other.execute(f"SET {name} = '{_setting(self.con, name)}'")
         if self.path is not None:
-            place = _setting(self.con, "temp_directory").replace("'", "''")
-            other.execute(f"SET temp_directory = '{place}-other'")
+            other.execute(f"SET temp_directory = {literal(_setting(self.con, 'temp_directory') + '-other')}")
         if _setting(self.con, "temp_file_encryption") == "true":
             arm(other)
 
@@ -214,7 +214,7 @@ def another(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A further connection to the same database, with temporary tables of its own."""
     row = con.execute("SELECT current_database()").fetchone()
     own = con.cursor()
-    own.execute('USE "' + str(row[0] if row else "").replace('"', '""') + '"')
+    own.execute(f"USE {identifier(row[0] if row else '')}")
     return own
 
 
@@ -231,8 +231,7 @@ def _set_up(con: duckdb.DuckDBPyConnection) -> None:
 
 def _confine(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """The engine adds its own files by itself: the warehouse, its log, and the folder it spills to."""
-    place = str(folder).replace("'", "''")
-    con.execute(f"SET allowed_directories = ['{place}']")
+    con.execute(f"SET allowed_directories = [{literal(folder)}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET allowed_configs = ['threads']")  # matching inserts with one; it opens no door
     con.execute("SET lock_configuration = true")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dedup.quoting import identifier, literal
 from dedup.settings import WarehouseSettings
 from dedup.warehouse.encrypting import key_clause, read_key
 from dedup.warehouse.opening import Warehouse
@@ -23,9 +24,8 @@ def vacuum(warehouse: Warehouse, settings: WarehouseSettings | None = None) -> t
     place.unlink(missing_ok=True)  # of a vacuum that was killed
     key = key_clause(read_key(settings.key_file if settings else None))
     row = warehouse.con.execute("SELECT current_database()").fetchone()
-    name = '"' + str(row[0] if row else "").replace('"', '""') + '"'
-    warehouse.con.execute("ATTACH '" + str(place).replace("'", "''") + "' AS compact" + key)
-    warehouse.con.execute(f"COPY FROM DATABASE {name} TO compact")
+    warehouse.con.execute(f"ATTACH {literal(place)} AS compact{key}")
+    warehouse.con.execute(f"COPY FROM DATABASE {identifier(row[0] if row else '')} TO compact")
     warehouse.con.execute("DETACH compact")
     sizes = path.stat().st_size, place.stat().st_size
     warehouse.when_closed(take_the_place, place, path)
