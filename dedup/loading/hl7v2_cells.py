@@ -7,8 +7,8 @@ subcomponents; they are ASCII, so the bytes between two of them are whole UTF-8 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterator, Sequence
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,21 +63,38 @@ def word(text: str) -> int:
     return int.from_bytes(text.encode(), "little")
 
 
+class Segments(NamedTuple):
+    """Some segments, one a row: which of the chunk's bars is the first behind its name, and where it ends; 0: none."""
+
+    bar: Rows
+    end: Ints
+
+
+class Place(NamedTuple):
+    """A field or one of its repetitions a row: which of the chunk's marks stands before it, and where the field ends."""
+
+    mark: Rows
+    end: Ints
+
+
 class Chunk:
     """Whole messages: bytes in UTF-8, taken apart into segments."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data + bytes(_PADDING)
-        self._bytes = np.frombuffer(self._data, np.uint8)
-        text = self._bytes[: len(data)]
-        self._at = {mark: _positions(text, mark) for mark in "|~^&"}
-        controls = np.flatnonzero(text < 32)
-        ends = controls[np.isin(text[controls], np.frombuffer(_ENDS, np.uint8))]
-        starts = np.concatenate(([0], ends + 1))
-        ends = np.append(ends, len(data))
-        whole = ends - starts >= 3
-        self._start, self._end = starts[whole], ends[whole]
-        self._pipe = np.searchsorted(self._at["|"], self._start)  # the number of each segment's first bar
+        text = np.frombuffer(self._data, np.uint8)[: len(data)]
+        # All marks but the ampersand in one list: what comes next is found by counting on, without a search.
+        marks = np.flatnonzero((text == ord("|")) | (text == ord("^")) | (text == ord("~")) | _are_ends(text))
+        kinds = text[marks]
+        self._at = np.append(marks, np.full(_PADDING, len(text)))
+        self._kind = np.append(kinds, np.zeros(_PADDING, np.uint8))
+        self._bars = np.append(np.flatnonzero(kinds == ord("|")), np.full(_PADDING, len(marks)))
+        ends = np.append(np.flatnonzero(_are_ends(kinds)), len(marks))
+        first = np.append(0, ends[:-1] + 1)  # the first mark of each segment
+        start, end = np.append(0, self._at[ends[:-1]] + 1), self._at[ends]
+        whole = end - start >= 3
+        self._start, self._end = start[whole], end[whole]
+        self._bar = np.searchsorted(self._bars, first[whole])
         self._names = _eight(self._data, self._start) & _KEEP[3]
 
     def __len__(self) -> int:
@@ -103,37 +120,62 @@ class Chunk:
         begin = _eight(self._data, self._start[self.named("MSH")])
         return bool((begin == int.from_bytes(header, "little")).all())
 
-    def field(self, rows: Rows, number: int) -> Cells:
+    def segments(self, rows: Rows) -> Segments:
+        return Segments(self._bar[rows], np.where(rows < 0, 0, self._end[rows]))
+
+    def field(self, segments: Segments, number: int) -> Cells:
         """Field ``number`` of a segment a row, with all its repetitions; blank where there is none."""
-        bars = self._at["|"]
-        before = self._pipe[rows] + (number - 1)
-        limit = np.where(rows < 0, 0, self._end[rows])
-        start = np.minimum(bars[before] + 1, limit)
-        return Cells(start, np.minimum(bars[before + 1], limit).clip(min=start))
+        before = segments.bar + (number - 1)
+        start = np.minimum(self._at[self._bars[before]] + 1, segments.end)
+        return Cells(start, np.minimum(self._at[self._bars[before + 1]], segments.end))
 
-    def component(self, cells: Cells, number: int) -> Cells:
+    def place(self, segments: Segments, number: int) -> Place:
+        """Where field ``number`` begins: its first repetition."""
+        return Place(self._bars[segments.bar + (number - 1)], segments.end)
+
+    def repetitions(self, segments: Segments, number: int, most: int) -> Iterator[Place]:
+        """The repetitions of field ``number``, as many as any row has, but at most so many."""
+        place, (_, end) = self.place(segments, number), self.field(segments, number)
+        tildes = np.append(np.flatnonzero(self._kind == ord("~")), np.full(most, len(self._at) - _PADDING))
+        after = np.searchsorted(tildes, place.mark)
+        for again in range(most):
+            yield place
+            place = Place(tildes[after + again], end)
+            if not (self._at[place.mark] < end).any():
+                return
+
+    def component(self, segments: Segments, field: int, number: int) -> Cells:
         """Component ``number`` of the first repetition."""
-        return self.components(cells, number)[0]
+        return self.components(self.place(segments, field), number)[0]
 
-    def components(self, cells: Cells, *numbers: int) -> list[Cells]:
-        """Components of the first repetition."""
-        return self.parts(self.part(cells, "~", 1), "^", *numbers)
+    def components(self, place: Place, *numbers: int) -> list[Cells]:
+        """Components of one repetition; ``numbers`` ascend."""
+        mark, end = place
+        there, found = np.ones(len(mark), np.bool_), []
+        for number in range(1, numbers[-1] + 1):
+            begin = np.minimum(self._at[mark] + 1, end)
+            mark = mark + 1
+            if number in numbers:
+                found.append(Cells(begin, np.where(there, np.minimum(self._at[mark], end), begin)))
+            there = there & (self._kind[mark] == ord("^"))
+            if not there.any():
+                break
+        return found + [Cells(begin, begin)] * (len(numbers) - len(found))
 
-    def part(self, cells: Cells, mark: str, number: int) -> Cells:
-        return self.parts(cells, mark, number)[0]
-
-    def parts(self, cells: Cells, mark: str, *numbers: int) -> list[Cells]:
-        """What stands between the marks ``number`` - 1 and ``number`` (from 1) of each cell."""
+    def subcomponents(self, cells: Cells, *numbers: int) -> list[Cells]:
         start, end = cells
-        if not cells.given.any():
-            return [cells] * len(numbers)
-        at = self._at[mark]
+        at = self._ampersands
         first = np.searchsorted(at, start)
         found = []
         for number in numbers:
             begin = start if number == 1 else np.minimum(at[first + (number - 2)] + 1, end)
             found.append(Cells(begin, np.minimum(at[first + (number - 1)], end).clip(min=begin)))
         return found
+
+    @cached_property
+    def _ampersands(self) -> Ints:
+        text = np.frombuffer(self._data, np.uint8)[:-_PADDING]
+        return np.append(np.flatnonzero(text == ord("&")), np.full(_PADDING, len(text)))
 
     def words(self, cells: Cells) -> Words:
         """Short texts as numbers (see ``word``); 0 when blank or longer than eight bytes."""
@@ -146,11 +188,12 @@ class Chunk:
         """The same in capital letters."""
         return self.words(cells) & np.uint64(0xDFDFDFDFDFDFDFDF)
 
-    def digits(self, cells: Cells, count: int) -> Mask:
-        """Which begin with ``count`` digits."""
-        digits = (self._letters(cells.start, count) - np.uint8(48) < 10).all(axis=1)
-        found: Mask = digits & (cells.end - cells.start >= count)
-        return found
+    def like(self, cells: Cells, shape: str) -> Mask:
+        """Which begin with this shape: 9 stands for any digit, other characters for themselves."""
+        fits: Mask = cells.end - cells.start >= len(shape)
+        for place in range(0, len(shape), 8):
+            fits &= _like(_eight(self._data, cells.start + place), shape[place : place + 8])
+        return fits
 
     def texts(self, cells: Cells) -> list[str]:
         """The cells as Python texts; for the few that need a closer look."""
@@ -221,6 +264,18 @@ def _eight(data: bytes, start: Ints) -> Words:
     return anywhere[start]
 
 
-def _positions(text: npt.NDArray[np.uint8], mark: str) -> Ints:
-    """Where the mark stands; behind the last, places further than any text."""
-    return np.append(np.flatnonzero(text == ord(mark)), np.full(_PADDING, len(text)))
+def _are_ends(text: npt.NDArray[np.uint8]) -> Mask:
+    found: Mask = np.logical_or.reduce([text == end for end in _ENDS])
+    return found
+
+
+def _like(words: Words, shape: str) -> Mask:
+    """Which eight bytes begin with the shape, of at most eight characters."""
+    fixed = bytes(0 if mark == "9" else 255 for mark in shape)
+    meant = bytes(0 if mark == "9" else ord(mark) for mark in shape)
+    others, same = (np.uint64(int.from_bytes(part, "little")) for part in (fixed, meant))
+    ignored = others | ~_KEEP[len(shape)]
+    zeros, high, six = (np.uint64(byte * 0x0101010101010101) for byte in (0x30, 0xF0, 0x06))
+    digits = (words & ~ignored) | (zeros & ignored)
+    fits: Mask = (words & others == same) & (digits & high == zeros) & ((digits + six) & high == zeros)
+    return fits

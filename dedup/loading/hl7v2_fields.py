@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.loading.hl7v2_cells import Cells, Chunk, Ints, Mask, Rows, Words, first_given, word
+from dedup.loading.hl7v2_cells import Cells, Chunk, Ints, Mask, Rows, Segments, Words, first_given, word
 from dedup.schema import ABNORMAL_FLAGS
 
 __all__ = ["CARDS", "CORRECTED", "NO_RESULT", "UNFINISHED", "find_orders"]
@@ -40,18 +40,18 @@ for _letters, _state in (("XDW", NO_RESULT), ("C", CORRECTED), ("PRIS", UNFINISH
 
 
 @dataclass(frozen=True)
-class _Segments:
+class _Found:
     """For every OBR its message's number and the segments that belong to it; -1: none."""
 
     message: Ints
-    msh: Rows
-    pid: Rows
-    pv1: Rows
-    orc: Rows
-    obr: Rows
-    spm: Rows
-    obx: Rows  # the first one
-    results: Rows  # every OBX that belongs to an order,
+    msh: Segments
+    pid: Segments
+    pv1: Segments
+    orc: Segments
+    obr: Segments
+    spm: Segments
+    obx: Segments  # the first one
+    results: Segments  # every OBX that belongs to an order,
     owners: Ints  # and to which
 
 
@@ -72,7 +72,7 @@ def find_orders(chunk: Chunk) -> tuple[Any, Mask]:
     return pa.table(columns), supported
 
 
-def _segments(chunk: Chunk) -> _Segments:
+def _segments(chunk: Chunk) -> _Found:
     number = np.arange(len(chunk))
     at = {name: chunk.named(name) for name in ("MSH", "PID", "PV1", "ORC", "OBR", "SPM", "OBX")}
     last = {name: np.maximum.accumulate(np.where(here, number, -1)) for name, here in at.items() if here.any()}
@@ -84,16 +84,16 @@ def _segments(chunk: Chunk) -> _Segments:
     order = np.cumsum(at["OBR"]) - 1
     order = np.where(last.get("OBR", none) > msh, order, -1)
     results = np.flatnonzero(at["OBX"] & (order >= 0))
-    return _Segments(
+    return _Found(
         message=np.cumsum(at["MSH"], dtype=np.int64)[obr],
-        msh=msh[obr],
-        pid=pid[obr],
-        pv1=pv1[obr],
-        orc=_after(last.get("ORC", none)[obr], np.maximum(msh[obr], before)),
-        obr=obr,
-        spm=_first(np.flatnonzero(at["SPM"] & (order >= 0)), order, len(obr)),
-        obx=_first(results, order, len(obr)),
-        results=results,
+        msh=chunk.segments(msh[obr]),
+        pid=chunk.segments(pid[obr]),
+        pv1=chunk.segments(pv1[obr]),
+        orc=chunk.segments(_after(last.get("ORC", none)[obr], np.maximum(msh[obr], before))),
+        obr=chunk.segments(obr),
+        spm=chunk.segments(_first(np.flatnonzero(at["SPM"] & (order >= 0)), order, len(obr))),
+        obx=chunk.segments(_first(results, order, len(obr))),
+        results=chunk.segments(results),
         owners=order[results],
     )
 
@@ -113,22 +113,21 @@ def _words(*words: str) -> Words:
     return np.array([word(one) for one in words], np.uint64)
 
 
-def _patient(chunk: Chunk, found: _Segments) -> dict[str, Cells]:
+def _patient(chunk: Chunk, found: _Found) -> dict[str, Cells]:
     """PID and PV1."""
-    number, name, address = (chunk.field(found.pid, field) for field in (3, 5, 11))
-    phone, visit = chunk.field(found.pid, 13), chunk.field(found.pv1, 3)
-    own, national, cards = _identifiers(chunk, number)
+    name, address, phone = (chunk.place(found.pid, field) for field in (5, 11, 13))
+    own, national, cards = _identifiers(chunk, found.pid)
     return {
-        "patient_id": first_given(own, chunk.component(number, 1)),
-        "national_id": first_given(national, chunk.component(chunk.field(found.pid, 19), 1)),
+        "patient_id": first_given(own, chunk.component(found.pid, 3, 1)),
+        "national_id": first_given(national, chunk.component(found.pid, 19, 1)),
         **_numbered("card", cards),
         **_numbered("name", chunk.components(name, 1, 2, 3)),
         "sex": chunk.field(found.pid, 8),
         "phone": first_given(*chunk.components(phone, 1, 12)),
         **_numbered("address", chunk.components(address, 1, 2, 3, 4)),
         "class": chunk.field(found.pv1, 2),
-        "department": chunk.component(visit, 1),
-        "visit": chunk.component(chunk.field(found.pv1, 19), 1),
+        "department": chunk.component(found.pv1, 3, 1),
+        "visit": chunk.component(found.pv1, 19, 1),
     }
 
 
@@ -136,16 +135,13 @@ def _numbered(name: str, cells: list[Cells]) -> dict[str, Cells]:
     return {f"{name}{place}": one for place, one in enumerate(cells, 1)}
 
 
-def _identifiers(chunk: Chunk, field: Cells) -> tuple[Cells, Cells, list[Cells]]:
+def _identifiers(chunk: Chunk, pid: Segments) -> tuple[Cells, Cells, list[Cells]]:
     """PID-3: the facility's own number, the national id, and the insurance cards, by type or assigning authority."""
-    blank = Cells(field.start, field.start)
+    blank = Cells(pid.end, pid.end)
     own, national, cards = blank, blank, [blank] * CARDS
-    for place in range(1, _REPETITIONS + 1):
-        one = chunk.part(field, "~", place)
-        if not one.given.any():
-            break
-        text, assigner, code = chunk.parts(one, "^", 1, 4, 5)
-        kind, authority = chunk.capitals(code), chunk.capitals(chunk.part(assigner, "&", 1))
+    for place in chunk.repetitions(pid, 3, _REPETITIONS):
+        text, assigner, code = chunk.components(place, 1, 4, 5)
+        kind, authority = chunk.capitals(code), chunk.capitals(chunk.subcomponents(assigner, 1)[0])
 
         def of(words: tuple[str, ...], text: Cells = text, kind: Words = kind, authority: Words = authority) -> Cells:
             known = _words(*words)
@@ -158,31 +154,28 @@ def _identifiers(chunk: Chunk, field: Cells) -> tuple[Cells, Cells, list[Cells]]
     return own, national, cards
 
 
-def _order(chunk: Chunk, found: _Segments) -> dict[str, Cells]:
+def _order(chunk: Chunk, found: _Found) -> dict[str, Cells]:
     """MSH-4, ORC and OBR."""
-    code = chunk.field(found.obr, 4)
-    numbers = [chunk.component(chunk.field(rows, field), 1) for field in (2, 3) for rows in (found.obr, found.orc)]
-    sender = chunk.field(found.msh, 3)
-    orderers = chunk.field(found.obr, 16), chunk.field(found.orc, 12)
-    reasons = chunk.field(found.orc, 16), chunk.field(found.obr, 31)
-    amount, currency = chunk.parts(chunk.component(chunk.field(found.obr, 23), 1), "&", 1, 2)
+    orc, obr = found.orc, found.obr
+    numbers = (chunk.component(segments, field, 1) for field in (2, 3) for segments in (obr, orc))
+    amount, currency = chunk.subcomponents(chunk.component(obr, 23, 1), 1, 2)
     return {
-        "facility_id": chunk.component(sender, 1),
+        "facility_id": chunk.component(found.msh, 3, 1),
         "order_id": first_given(*numbers),
-        **_service(chunk, code),
-        "ordered_by": first_given(*(chunk.component(one, 1) for one in orderers)),
-        "order_reason": first_given(*(chunk.component(one, 1) for one in reasons)),
-        "control": chunk.field(found.orc, 1),
-        "order_status": chunk.field(found.orc, 5),
-        "result_status": chunk.field(found.obr, 25),
+        **_service(chunk, obr),
+        "ordered_by": first_given(chunk.component(obr, 16, 1), chunk.component(orc, 12, 1)),
+        "order_reason": first_given(chunk.component(orc, 16, 1), chunk.component(obr, 31, 1)),
+        "control": chunk.field(orc, 1),
+        "order_status": chunk.field(orc, 5),
+        "result_status": chunk.field(obr, 25),
         "amount": amount,
         "currency": currency,
     }
 
 
-def _service(chunk: Chunk, field: Cells) -> dict[str, Cells]:
+def _service(chunk: Chunk, obr: Segments) -> dict[str, Cells]:
     """OBR-4: the national service code if one of its two is, else LOINC, else the first."""
-    parts = chunk.components(field, 1, 2, 3, 4, 5, 6)
+    parts = chunk.components(chunk.place(obr, 4), 1, 2, 3, 4, 5, 6)
     first, second = parts[:3], parts[3:]
     loinc = word("LN")
     ours = [_is_national(chunk, one[0]) for one in (first, second)]
@@ -195,40 +188,34 @@ def _service(chunk: Chunk, field: Cells) -> dict[str, Cells]:
 
 
 def _is_national(chunk: Chunk, cells: Cells) -> Mask:
-    """23.0083.1523"""
-    start, end = cells
-    dots = [chunk.words(Cells(start + place, np.minimum(start + place + 1, end))) == word(".") for place in (2, 7)]
-    parts = [chunk.digits(Cells(start + place, end), count) for place, count in ((0, 2), (3, 4), (8, 4))]
-    national: Mask = np.logical_and.reduce([end - start == 12, *dots, *parts])
-    return national
+    return chunk.like(cells, "99.9999.9999") & (cells.end - cells.start == 12)
 
 
-def _result(chunk: Chunk, found: _Segments) -> dict[str, Cells]:
+def _result(chunk: Chunk, found: _Found) -> dict[str, Cells]:
     """What the first OBX and the specimen say."""
-    kind, source = chunk.field(found.spm, 4), chunk.component(chunk.field(found.obr, 15), 1)
-    laboratory = chunk.component(chunk.field(found.obx, 23), 10)
-    producer = chunk.component(chunk.field(found.obx, 15), 1)
+    code, name = chunk.components(chunk.place(found.spm, 4), 1, 2)
+    source = chunk.component(found.obr, 15, 1)
     return {
-        "specimen": first_given(chunk.component(kind, 2), chunk.component(kind, 1), chunk.part(source, "&", 2), source),
-        "laboratory": laboratory,
-        "producer": producer,
-        "value": chunk.component(chunk.field(found.obx, 5), 1),
-        "unit": chunk.component(chunk.field(found.obx, 6), 1),
+        "specimen": first_given(name, code, *chunk.subcomponents(source, 2), source),
+        "laboratory": chunk.component(found.obx, 23, 10),
+        "producer": chunk.component(found.obx, 15, 1),
+        "value": chunk.component(found.obx, 5, 1),
+        "unit": chunk.component(found.obx, 6, 1),
     }
 
 
-def _times(chunk: Chunk, found: _Segments) -> dict[str, Any]:
+def _times(chunk: Chunk, found: _Found) -> dict[str, Any]:
     """Times and the date of birth as ISO 8601; what is neither stays as it is and is rejected later."""
     sent, event = chunk.field(found.msh, 6), chunk.field(found.orc, 9)
     asked, taken = chunk.field(found.obr, 6), chunk.field(found.obr, 7)
     # ORC-9 is the time of this message's event: the order's own only where the event is the order.
     new = np.isin(chunk.words(chunk.field(found.orc, 1)), _words(*_NEW_ORDERS))
     ordered = first_given(asked, event.where(new), chunk.field(found.orc, 15), event, taken, sent)
-    collected = first_given(chunk.component(chunk.field(found.spm, 17), 1), taken)
+    collected = first_given(chunk.component(found.spm, 17, 1), taken)
     resulted = first_given(chunk.field(found.obr, 22), chunk.field(found.obx, 19), sent)
     born = chunk.field(found.pid, 7)
-    day = chunk.digits(born, 8)
-    month = chunk.digits(born, 6) & (born.end - born.start == 6)
+    day = chunk.like(born, "9" * 8)
+    month = chunk.like(born, "9" * 6) & (born.end - born.start == 6)
     return {
         "ordered_at": _time(chunk, ordered),
         "collected_at": _time(chunk, collected),
@@ -241,18 +228,18 @@ def _times(chunk: Chunk, found: _Segments) -> dict[str, Any]:
 
 def _time(chunk: Chunk, cells: Cells) -> Any:
     """YYYYMMDDHHMM[SS[.S…]][±ZZZZ]"""
-    seconds = chunk.digits(cells, 14)
-    minutes = chunk.digits(cells, 12) & ~seconds
+    seconds = chunk.like(cells, "9" * 14)
+    minutes = chunk.like(cells, "9" * 12) & ~seconds
     return chunk.rewritten(cells, [(minutes, "abcd-ef-ghTij:kl"), (seconds, "abcd-ef-ghTij:kl:mn")])
 
 
-def _results(chunk: Chunk, found: _Segments) -> dict[str, Any]:
+def _results(chunk: Chunk, found: _Found) -> dict[str, Any]:
     """Over all results of an order: their statuses as bits, and the gravest flag."""
     import pyarrow as pa
 
-    states = np.zeros(len(found.obr), np.uint8)
-    gravest = np.zeros(len(found.obr), np.int8)
-    if len(found.results):
+    states = np.zeros(len(found.message), np.uint8)
+    gravest = np.zeros(len(found.message), np.int8)
+    if len(found.owners):
         begins = np.flatnonzero(np.diff(found.owners, prepend=-1))
         owners = found.owners[begins]
         status = chunk.field(found.results, 11)

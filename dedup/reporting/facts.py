@@ -34,23 +34,33 @@ QUALIFY row_number() OVER (
 # The records of the persons looked at: all there are or, for a few facilities, those of the persons known there.
 _RECORD = """
 CREATE TEMP {kind} report_record AS
-SELECT patient_record_id, person_id FROM patient_record WHERE person_id IS NOT NULL {condition}
+SELECT patient_record_id, facility_id, person_id FROM patient_record WHERE person_id IS NOT NULL {condition}
 """
 _KNOWN_THERE = """AND person_id IN (
   SELECT person_id FROM patient_record WHERE facility_id IN (SELECT facility_id FROM report_facility WHERE chosen))"""
 
-# Their order lines, but for those that were cancelled or rejected.
+# Their order lines, but for those that were cancelled or rejected. For a few facilities they are read in two passes, as
+# only the facilities' own lines need all columns: of ten million lines, each column costs.
 _LINE = """
 CREATE TEMP {kind} report_line AS
 SELECT o.facility_id, o.order_id, o.line_no, o.patient_record_id, o.code_id, o.ordered_at,
        coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at, o.department, o.ordered_by,
        o.order_reason, o.delivery_no, o.price_vnd
-FROM line AS o {join}
+FROM line AS o
 WHERE o.superseded_by IS NULL AND o.status NOT IN ('cancelled', 'rejected') {condition}
 """
-_OF_RECORDS = "LEFT JOIN report_record AS r ON r.patient_record_id = o.patient_record_id"
-_OR_THERE = """AND (
-  r.person_id IS NOT NULL OR o.facility_id IN (SELECT facility_id FROM report_facility WHERE chosen))"""
+_THERE = "AND o.facility_id IN (SELECT facility_id FROM report_facility WHERE chosen)"
+_ELSEWHERE = """
+INSERT INTO report_line BY NAME
+SELECT o.facility_id, o.order_id, o.line_no, o.patient_record_id, o.code_id, o.ordered_at,
+       coalesce(o.collected_at, o.resulted_at, o.ordered_at) AS collected_at, o.ordered_by
+FROM line AS o
+SEMI JOIN (
+  SELECT patient_record_id FROM report_record
+  WHERE facility_id NOT IN (SELECT facility_id FROM report_facility WHERE chosen)
+) AS r ON r.patient_record_id = o.patient_record_id
+WHERE o.superseded_by IS NULL AND o.status NOT IN ('cancelled', 'rejected')
+"""
 
 # One row for each facility, test and person: the denominators, and the clusters of the intervals.
 _PERSON = """
@@ -236,10 +246,11 @@ def _make(con: duckdb.DuckDBPyConnection, filters: Filters) -> None:
     con.execute("CREATE TEMP TABLE report_scope AS SELECT unnest($scopes) AS scope", scopes)
     if facilities is None or len(facilities) > FEW:
         con.execute(_RECORD.format(kind="VIEW", condition=""))
-        con.execute(_LINE.format(kind="VIEW", join="", condition=""))
+        con.execute(_LINE.format(kind="VIEW", condition=""))
     else:
         con.execute(_RECORD.format(kind="TABLE", condition=_KNOWN_THERE))
-        con.execute(_LINE.format(kind="TABLE", join=_OF_RECORDS, condition=_OR_THERE))
+        con.execute(_LINE.format(kind="TABLE", condition=_THERE))
+        con.execute(_ELSEWHERE)
     con.execute(_PERSON.format(condition=line), given)
     con.execute(_TOTAL.format(condition=line), given)
     con.execute(_COUNT.format(condition=line), given)
