@@ -24,6 +24,10 @@ FREE_BYTES = 64 << 20  # below this no ratio is suspicious
 _CHUNK = 1 << 20
 _DEPTH = 2  # containers; a compressed one (.tar.gz) counts once
 _LAYERS = 4
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
+    *(zlib.error, tarfile.TarError, zipfile.BadZipFile),
+)
 
 
 class ArchiveError(Exception):
@@ -62,9 +66,10 @@ def _kind(path: Path) -> str | None:
 
 
 def _is_workbook(path: Path) -> bool:
+    """Whether it is one, or what is left of one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "xl/workbook.xml" in archive.namelist()
+            return any(name == "[Content_Types].xml" or name.startswith("xl/") for name in archive.namelist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
 
@@ -108,9 +113,7 @@ def _unpack(path: Path, name: str, folder: Path, budget: _Budget, depth: int, la
             target = folder / f"member{budget.member()}"
             _copy(stream, target, budget)
             yield from _unpack(target, f"{name}/{inner}" if inner else name, folder, budget, inside, layers + 1)
-    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, tarfile.TarError) as error:
-        raise ArchiveError("unreadable_file") from error
-    except zipfile.BadZipFile as error:
+    except _DAMAGE as error:
         raise ArchiveError("unreadable_file") from error
 
 
@@ -125,7 +128,7 @@ def _copy(stream: IO[bytes], target: Path, budget: _Budget) -> None:
 def _zip(path: Path, name: str) -> Iterator[tuple[IO[bytes], str]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            if not info.is_dir():
+            if not info.filename.endswith("/"):  # a damaged name may be empty, which is_dir() does not bear
                 with archive.open(info) as stream:
                     yield stream, _shown(info.filename)
 

@@ -10,10 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from dedup.loading.counting import scan_lines
-from dedup.loading.landing import Landing
+from dedup.loading.landing import ENGINE_REFUSED, Landing
 from dedup.loading.unknown import unknown_columns
 from dedup.schema import CANONICAL
 
@@ -48,7 +46,7 @@ def land(landing: Landing, path: Path) -> None:
     names = {name: f'"{name}"' for name in CANONICAL}
     try:
         rows = landing.insert(source, names, parameters=[str(path)])
-    except duckdb.Error:
+    except ENGINE_REFUSED:
         _land_damaged(landing, path)
         return
     if rows != landing.counted:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from dedup.loading.landing import Landing
+from dedup.loading.landing import ENGINE_REFUSED, Landing
 from dedup.loading.unknown import unknown_columns
 from dedup.schema import CANONICAL
 
@@ -41,7 +41,7 @@ def land(landing: Landing, path: Path) -> None:
     columns = {name: _as_text(name, kinds[name]) for name in CANONICAL if name in kinds and name not in missing}
     try:
         landing.insert(_READ, columns, parameters=[str(path)], missing=missing)
-    except duckdb.Error:
+    except ENGINE_REFUSED:
         landing.forget()
         landing.counted = 0
         landing.fail("unreadable_file")

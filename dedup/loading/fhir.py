@@ -20,7 +20,7 @@ import duckdb
 from dedup.loading.fhir_fields import TABLES, empty, extraction
 from dedup.loading.fhir_late import BECAME, recall, remember, stage_late
 from dedup.loading.fhir_sql import COLUMNS, RESULTS, joined
-from dedup.loading.landing import Landing
+from dedup.loading.landing import ENGINE_REFUSED, Landing
 
 __all__ = ["finish", "is_manifest", "land", "recognise", "remember"]
 
@@ -66,7 +66,7 @@ def land(landing: Landing, path: Path) -> None:
                 landing.con.execute(extraction(kind, "fhir_raw", landing.delivery_no, landing.scope))
         if _broken(landing.con):
             landing.fail("unreadable_file")
-    except duckdb.Error:
+    except ENGINE_REFUSED:
         for name in TABLES.values():
             landing.con.execute(f"DELETE FROM {name} WHERE delivery_no = ?", [landing.delivery_no])
         landing.fail("unreadable_file")

@@ -14,17 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from dedup.errors import InputError
 from dedup.loading.parsing import PARSED, parse
 from dedup.schema import CANONICAL
 from dedup.settings import FhirSettings
 
 if TYPE_CHECKING:
-    import duckdb
-
     from dedup.loading.table_layout import CleanFile
 
-__all__ = ["Filed", "Landing", "as_text", "insert_typed", "make_staging", "type_rows"]
+__all__ = ["ENGINE_REFUSED", "Filed", "Landing", "as_text", "insert_typed", "make_staging", "type_rows"]
+
+#: How a query over a foreign file fails. The engine's message quotes the file, now and then to the middle of a
+#: character; then it cannot even be made into an exception of its own.
+ENGINE_REFUSED = (duckdb.Error, UnicodeDecodeError)
 
 _STAGING = {
     # missing: what is wrong with every row of the delivery, as ``column:reason``.

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from dedup.loading.counting import scan_lines
 from dedup.loading.damaged_csv import land_damaged
-from dedup.loading.landing import Landing, as_text, insert_typed
+from dedup.loading.landing import ENGINE_REFUSED, Landing, as_text, insert_typed
 
 __all__ = ["DELIMITERS", "CleanFile", "Layout", "land_csv", "read_together", "split"]
 
@@ -109,7 +107,7 @@ def _read_clean(group: list[Landing], like: CleanFile) -> bool:
     mine = f"FROM landed WHERE delivery_no IN ({', '.join(map(str, numbers))})"
     try:
         insert_typed(con, source, [paths], tidy=like.tidy)
-    except duckdb.Error:
+    except ENGINE_REFUSED:
         return False
     found = dict(con.execute(f"SELECT delivery_no, count(*) {mine} GROUP BY delivery_no").fetchall())
     if all(found.get(landing.delivery_no, 0) == landing.counted for landing in group):

@@ -120,3 +120,18 @@ def test_an_encrypted_zip_is_refused(loader: Loader, tmp_path: Path) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
     (tmp_path / "x.zip").write_bytes(data)
     assert loader(tmp_path / "x.zip").over_limit
+
+
+def test_a_member_without_a_name_is_read(loader: Loader, tmp_path: Path) -> None:
+    data = bytearray(zipped(a=ONE))
+    for length in (26, data.index(b"PK\x01\x02") + 28):  # of the name, then of what follows it: one byte over to it
+        data[length], data[length + 2] = 0, 1
+    (tmp_path / "x.zip").write_bytes(data)
+    assert loader(tmp_path / "x.zip").rows_loaded == 1
+
+
+@pytest.mark.parametrize("left", ["[Content_Types].xml", "xl/worksheets/sheet1.xml"])
+def test_what_is_left_of_a_workbook_is_one_bad_delivery(loader: Loader, tmp_path: Path, left: str) -> None:
+    (tmp_path / "x.xlsx").write_bytes(zipped(**{left: b"<a/>", "docProps/app.xml": b"<a/>"}))
+    summary = loader(tmp_path / "x.xlsx")
+    assert (len(summary.deliveries), summary.over_limit) == (1, True)

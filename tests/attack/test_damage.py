@@ -46,6 +46,14 @@ def test_a_broken_byte_in_a_column_too_many(loader: Loader, warehouse: Warehouse
     assert [reason for _, _, reason in rejected(warehouse)] == ["bad_encoding"]
 
 
+@pytest.mark.parametrize("shift", range(3))
+def test_a_row_longer_than_the_engine_quotes(loader: Loader, warehouse: Warehouse, tmp_path: Path, shift: int) -> None:
+    """Its message breaks off after 10,000 bytes, in the middle of a character."""
+    path = damaged(tmp_path, {4: b"x" * shift + "㐀".encode() * 4000})
+    assert loader(path).rows_loaded == 9
+    assert [(row, reason) for row, _, reason in rejected(warehouse)] == [(4, "ragged_row")]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
