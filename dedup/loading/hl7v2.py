@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dedup.loading.counting import count_starts
 from dedup.loading.landing import Landing
+from dedup.warehouse import one_thread
 
 __all__ = ["land", "recognise"]
 
@@ -37,15 +38,16 @@ def land(landing: Landing, path: Path) -> None:
     landing.in_parts = True
     landing.counted = count_starts(path, b"OBR", BEFORE)
     number = 0
-    for data in chunks(path):
-        chunk, escaped = alike(data)
-        if not chunk.named("OBR").any():
-            continue
-        orders, supported = find_orders(chunk)
-        numbers = np.arange(number + 1, number + 1 + len(supported))
-        landing.con.register("obr", orders.append_column("row_number", pa.array(numbers)))
-        landing.insert(SOURCE, columns(escaped=escaped), row_number="row_number", in_order=True)
-        landing.con.unregister("obr")
-        landing.reject([(int(one), "", "unsupported_message") for one in numbers[~supported]])
-        number += len(numbers)
+    with one_thread(landing.con):
+        for data in chunks(path):
+            chunk, escaped = alike(data)
+            if not chunk.named("OBR").any():
+                continue
+            orders, supported = find_orders(chunk)
+            numbers = np.arange(number + 1, number + 1 + len(supported))
+            landing.con.register("obr", orders.append_column("row_number", pa.array(numbers)))
+            landing.insert(SOURCE, columns(escaped=escaped), row_number="row_number", in_order=True)
+            landing.con.unregister("obr")
+            landing.reject([(int(one), "", "unsupported_message") for one in numbers[~supported]])
+            number += len(numbers)
     landing.reject([(one, "", "too_long") for one in range(number + 1, landing.counted + 1)])

@@ -71,7 +71,7 @@ class Segments(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A field or one of its repetitions a row: which of the chunk's marks stands before it, and where the field ends."""
+    """A field or a repetition a row: which of the chunk's marks stands before it, and where the field ends."""
 
     mark: Rows
     end: Ints
@@ -84,12 +84,12 @@ class Chunk:
         self._data = data + bytes(_PADDING)
         text = np.frombuffer(self._data, np.uint8)[: len(data)]
         # All marks but the ampersand in one list: what comes next is found by counting on, without a search.
-        marks = np.flatnonzero((text == ord("|")) | (text == ord("^")) | (text == ord("~")) | _are_ends(text))
+        marks = np.flatnonzero(_any_of(text, b"|^~" + _ENDS))
         kinds = text[marks]
         self._at = np.append(marks, np.full(_PADDING, len(text)))
         self._kind = np.append(kinds, np.zeros(_PADDING, np.uint8))
         self._bars = np.append(np.flatnonzero(kinds == ord("|")), np.full(_PADDING, len(marks)))
-        ends = np.append(np.flatnonzero(_are_ends(kinds)), len(marks))
+        ends = np.append(np.flatnonzero(_any_of(kinds, _ENDS)), len(marks))
         first = np.append(0, ends[:-1] + 1)  # the first mark of each segment
         start, end = np.append(0, self._at[ends[:-1]] + 1), self._at[ends]
         whole = end - start >= 3
@@ -264,8 +264,10 @@ def _eight(data: bytes, start: Ints) -> Words:
     return anywhere[start]
 
 
-def _are_ends(text: npt.NDArray[np.uint8]) -> Mask:
-    found: Mask = np.logical_or.reduce([text == end for end in _ENDS])
+def _any_of(text: npt.NDArray[np.uint8], marks: bytes) -> Mask:
+    found: Mask = text == marks[0]
+    for mark in marks[1:]:
+        found |= text == mark
     return found
 
 

@@ -188,7 +188,8 @@ def _service(chunk: Chunk, obr: Segments) -> dict[str, Cells]:
 
 
 def _is_national(chunk: Chunk, cells: Cells) -> Mask:
-    return chunk.like(cells, "99.9999.9999") & (cells.end - cells.start == 12)
+    national: Mask = chunk.like(cells, "99.9999.9999") & (cells.end - cells.start == 12)
+    return national
 
 
 def _result(chunk: Chunk, found: _Found) -> dict[str, Cells]:

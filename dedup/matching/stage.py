@@ -39,7 +39,7 @@ def match(warehouse: Warehouse, run: Run, settings: Settings, *, train: bool = F
     With ``train`` the scorecard is learnt anew from the warehouse's own ids, kept in the warehouse, and everything
     is matched again; without, the one kept (else the shipped one) serves, so a night never changes the model.
     """
-    from dedup.matching.state import one_thread
+    from dedup.warehouse import one_thread
 
     with run.stage("match") as stage:
         with one_thread(warehouse.con), warehouse.transaction() as con:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dedup.matching.model import Scorecard, shipped
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
     from dedup.settings import MatchingSettings
 
-__all__ = ["clear", "count", "learn", "made_with", "note_made_with", "one_thread", "serving"]
+__all__ = ["clear", "count", "learn", "made_with", "note_made_with", "serving"]
 
 
 def serving(con: duckdb.DuckDBPyConnection) -> Scorecard:
@@ -66,20 +64,6 @@ def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
     """The one number ``sql`` gives."""
     row = con.execute(sql).fetchone()
     return 0 if row is None else int(row[0])
-
-
-@contextlib.contextmanager
-def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """The stage is mostly inserts of wide rows: two threads take 1.5 times the CPU, and no less time (DuckDB 1.5).
-
-    To be left after the commit, which writes most of them.
-    """
-    threads = count(con, "SELECT current_setting('threads')")
-    con.execute("SET threads = 1")
-    try:
-        yield
-    finally:
-        con.execute(f"SET threads = {threads:d}")
 
 
 def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> str:

@@ -1,6 +1,6 @@
 """The DuckDB file: open, migrate, lock, transactions, run log."""
 
-from dedup.warehouse.opening import Warehouse, another, memory_warehouse, open_finished, open_warehouse
+from dedup.warehouse.opening import Warehouse, another, memory_warehouse, one_thread, open_finished, open_warehouse
 from dedup.warehouse.runs import Run, start_run
 from dedup.warehouse.spilling import bring_in, scratch
 from dedup.warehouse.writing import aside
@@ -12,6 +12,7 @@ __all__ = [
     "aside",
     "bring_in",
     "memory_warehouse",
+    "one_thread",
     "open_finished",
     "open_warehouse",
     "scratch",

@@ -237,6 +237,12 @@ def test_several_cards_and_a_price(loader: Loader, warehouse: Warehouse, tmp_pat
     assert found == [("TE1010222222222;DN4010111111111", 22400), ("TE1010222222222;DN4010111111111", None)]
 
 
+def test_a_blank_repetition_hides_no_other(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    loader(put(tmp_path, message(obr()).replace("~DN", "~~~DN")))
+    found = rows(warehouse, "SELECT national_id, insurance_id FROM line JOIN identity USING (identity_id)")
+    assert found == [("001180000011", "DN4010111111111")]
+
+
 def test_an_escape_is_read_from_the_left(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     loader(put(tmp_path, message(obr(code=r"X^a\E\T\E\b"))))
     assert rows(warehouse, "SELECT test_name FROM line") == [("a\\T\\b",)]
