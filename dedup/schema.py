@@ -28,7 +28,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -367,27 +367,13 @@ _MATCHED = (
     Table(
         "match_variant",
         "matching",
-        "Every distinct normalised identity, with the hashes of its blocking keys. Private.",
+        "Every distinct normalised identity: its blocking keys, and what patient_record does not say of it. Private.",
         {
             "variant_no": "INTEGER",  # order of arrival
             "variant_id": "BIGINT",  # 63 bits of the MD5 of the identity: the same in every warehouse
-            "id_type": "VARCHAR",
-            "id_number": "VARCHAR",
             "id_grade": "TINYINT",  # 0 no evidence, 1 plausible, 2 trusted
             "settled": "BOOLEAN",  # has a trusted CCCD
-            "insurance_numbers": "VARCHAR[]",
-            "name": "VARCHAR",
-            "marked": "VARCHAR",  # with diacritics, NULL when written without
-            "family_name": "VARCHAR",
-            "middle_name": "VARCHAR",
-            "given_name": "VARCHAR",
-            "birth_date": "DATE",
-            "birth_precision": "VARCHAR",
-            "sex": "VARCHAR",
-            "phone": "VARCHAR",
-            "province": "VARCHAR",
-            "ward": "VARCHAR",
-            "newborn": "BOOLEAN",
+            "marked_given": "VARCHAR",  # the given name with diacritics, NULL when written without
             # hashes of the blocking keys of dedup/matching/blocking.py; NULL meets nobody
             "block_id": "UINTEGER",
             "block_id_first": "UINTEGER",
@@ -402,6 +388,7 @@ _MATCHED = (
             "block_bag": "UINTEGER",
             "block_skeleton": "UINTEGER",
             "block_name": "UINTEGER",
+            "block_insurance": "BIGINT[]",  # no hash: the numbers
         },
         ("variant_no",),
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dedup.matching.names import hash_sql
 from dedup.matching.variants import columns
 
 if TYPE_CHECKING:
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
     from dedup.matching.comparing import Positions
 
-__all__ = ["RULES", "Blocks", "Rule", "find_pairs", "keys_sql"]
+__all__ = ["RULES", "Blocks", "Rule", "find_pairs", "keyed_sql"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Identities that agree on all ``parts`` (SQL over a normalised record) meet; NULL in a part meets nobody."""
+    """Identities that agree on all ``parts`` (SQL over ``keyed_sql``'s columns) meet; NULL in a part meets nobody."""
 
     column: str  #: of match_variant
     name: str
@@ -27,41 +28,45 @@ class Rule:
     numbers: bool = False  #: holds an id: no help where ids are missing, and open to newborns
 
 
-_FULL = "(birth_precision = 'day' AND NOT (month(birth_date) = 1 AND day(birth_date) = 1))"
-_DATE = f"CASE WHEN {_FULL} THEN birth_date END"
-#: Year, and day and month in order of size: the same when the two are swapped.
-_SORTED_DATE = (
-    f"CASE WHEN {_FULL} THEN year(birth_date) * 10000 + least(month(birth_date), day(birth_date)) * 100"
-    " + greatest(month(birth_date), day(birth_date)) END"
-)
-_YEAR = "year(birth_date)"
-#: For years that were typed wrong.
-_DAY = f"CASE WHEN {_FULL} THEN month(birth_date) * 100 + day(birth_date) END"
-_NUMBER = "CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number END"
+_FULL = "birth_precision = 'day' AND NOT (month(birth_date) = 1 AND day(birth_date) = 1)"
+#: What the parts of several rules are made of, worked out once for each record.
+_BASICS = {
+    "date": f"CASE WHEN {_FULL} THEN birth_date END",
+    "year": "year(birth_date)",
+    "number": "CASE WHEN id_type IN ('cccd', 'cmnd') THEN id_number END",
+    "phone_hash": hash_sql("phone"),
+}
+#: The same of the date.
+_OF_DATE = {
+    #: For years that were typed wrong.
+    "day": "month(date) * 100 + day(date)",
+    #: Year, and day and month in order of size: the same when the two are swapped.
+    "sorted_date": "year * 10000 + least(month(date), day(date)) * 100 + greatest(month(date), day(date))",
+}
 
 #: The rule in which those with a trusted CCCD meet each other.
 ID = "id"
 RULES = (
     Rule("block_id", ID, ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
-    Rule("block_id_first", "id's first nine digits, birth year", (f"({_NUMBER})[:9]", _YEAR), numbers=True),
-    Rule("block_id_last", "id's last eight digits, birth year", (f"({_NUMBER})[-8:]", _YEAR), numbers=True),
+    Rule("block_id_first", "id's first nine digits, birth year", ("number[:9]", "year"), numbers=True),
+    Rule("block_id_last", "id's last eight digits, birth year", ("number[-8:]", "year"), numbers=True),
     Rule(
         "block_id_ends", "id's province, year and last four digits, given name",
-        ("CASE WHEN id_type = 'cccd' THEN id_number[:6] || id_number[-4:] END", "given_name"), numbers=True,
+        ("CASE WHEN id_type = 'cccd' THEN id_number[:6] || id_number[-4:] END", "given_hash"), numbers=True,
     ),
-    Rule("block_sorted_date", "sorted day and month, birth year, given name", (_SORTED_DATE, "given_name")),
-    Rule("block_date_family", "birth date, family name, province", (_DATE, "family_name", "province")),
-    Rule("block_date_ward", "birth date, ward", (_DATE, "province", "ward")),
-    Rule("block_phone_given", "phone, given name", ("phone", "given_name")),
-    Rule("block_phone_date", "phone, birth date", ("phone", _DATE)),
-    Rule("block_phone_family", "phone, birth year, family name", ("phone", _YEAR, "family_name")),
-    Rule("block_bag", "name tokens in any order, birth year", ("bag", _YEAR)),
-    Rule("block_skeleton", "name as it sounds, ward", ("skeleton", "province", "ward")),
-    Rule("block_name", "name, province, day and month of birth", ("name", "province", _DAY)),
+    Rule("block_sorted_date", "sorted day and month, birth year, given name", ("sorted_date", "given_hash")),
+    Rule("block_date_family", "birth date, family name, province", ("date", "family_hash", "province_hash")),
+    Rule("block_date_ward", "birth date, ward", ("date", "province_hash", "ward_hash")),
+    Rule("block_phone_given", "phone, given name", ("phone_hash", "given_hash")),
+    Rule("block_phone_date", "phone, birth date", ("phone_hash", "date")),
+    Rule("block_phone_family", "phone, birth year, family name", ("phone_hash", "year", "family_hash")),
+    Rule("block_bag", "name tokens in any order, birth year", ("bag_hash", "year")),
+    Rule("block_skeleton", "name as it sounds, ward", ("skeleton_hash", "province_hash", "ward_hash")),
+    Rule("block_name", "name, province, day and month of birth", ("name_hash", "province_hash", "day")),
 )  # fmt: skip
 #: A list column, so met by its members, which are ten digits each.
 INSURANCE = "insurance number"
-_CARDS = "(SELECT variant_no, CAST(unnest(insurance_numbers) AS BIGINT) AS key FROM match_variant)"
+_CARDS = "(SELECT variant_no, unnest(block_insurance) AS key FROM match_variant)"
 
 
 @dataclass
@@ -74,19 +79,21 @@ class Blocks:
     skipped: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def keys_sql() -> str:
-    """The hashed key columns, from the columns of a normalised record with ``bag`` and ``skeleton``.
+def keyed_sql(source: str, kept: str) -> str:
+    """SELECT giving, of normalised records, the columns ``kept`` and the blocking keys of match_variant.
 
     32 bits: of a million keys some hundred meet by chance, and are then told apart by comparing. A newborn is
     found by numbers only.
     """
 
     def key(rule: Rule) -> str:
-        filled = [f"({part}) IS NOT NULL" for part in rule.parts] + ([] if rule.numbers else ["NOT newborn"])
+        filled = [f"{part} IS NOT NULL" for part in rule.parts] + ([] if rule.numbers else ["NOT newborn"])
         hashed = f"CAST(hash({', '.join(rule.parts)}) >> 32 AS UINTEGER)"
         return f"CASE WHEN {' AND '.join(filled)} THEN {hashed} END AS {rule.column}"
 
-    return ", ".join(key(rule) for rule in RULES)
+    keys = ", ".join([*(key(rule) for rule in RULES), "CAST(insurance_numbers AS BIGINT[]) AS block_insurance"])
+    basics, of_date = (", ".join(f"{sql} AS {name}" for name, sql in parts.items()) for parts in (_BASICS, _OF_DATE))
+    return f"SELECT {kept}, {keys} FROM (SELECT *, {of_date} FROM (SELECT *, {basics} FROM {source}))"
 
 
 def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:

@@ -11,7 +11,7 @@ from dedup.matching import blocking
 from dedup.matching.comparing import compare
 from dedup.matching.deciding import METHODS, decide
 from dedup.matching.model import name_bits
-from dedup.matching.variants import columns, read_variants
+from dedup.matching.variants import arrived_sql, columns, read_variants, stored_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,28 +51,30 @@ class Scorer:
 
 def add_edges(
     con: duckdb.DuckDBPyConnection, arrivals: Arrivals, card: Scorecard, settings: MatchingSettings
-) -> tuple[int, dict[str, tuple[int, int]], Scorer | None]:
+) -> tuple[int, dict[str, tuple[int, int]], Scorer]:
     """Compare the new identities with all, and write the edges worth keeping to match_edge.
 
-    Returns the number of pairs compared, the blocks skipped, and the scorer when it holds every identity.
+    Returns the number of pairs compared, the blocks skipped, and the scorer, which holds every identity that any
+    chain of the edges and decisions now known ties to a stirred one.
     """
     blocks = blocking.find_pairs(con, arrivals.last, settings.block_cap)
-    scorer = Scorer(_of_pairs(con, arrivals, blocks), card, settings)
+    scorer = Scorer(_read_near(con, arrivals, blocks), card, settings)
     for start in range(0, len(blocks.a), _BATCH):
         part = slice(start, start + _BATCH)
         a, b = blocks.a[part], blocks.b[part]
         _keep(con, a, b, scorer.decide(scorer.v.positions(a), scorer.v.positions(b)))
-    return len(blocks.a), blocks.skipped, scorer if arrivals.last < 0 else None
+    return len(blocks.a), blocks.skipped, scorer
 
 
-def _of_pairs(con: duckdb.DuckDBPyConnection, arrivals: Arrivals, blocks: blocking.Blocks) -> Variants:
-    import pyarrow as pa
-
+def _read_near(con: duckdb.DuckDBPyConnection, arrivals: Arrivals, blocks: blocking.Blocks) -> Variants:
+    """All identities, or of a night those to compare and those that may be clustered anew for it, in one reading."""
     if arrivals.last < 0:
-        return read_variants(con)
-    con.register("met", pa.table({"variant_no": np.union1d(blocks.a, blocks.b)}))
-    found = read_variants(con, "SEMI JOIN met USING (variant_no)")
-    con.unregister("met")
+        return read_variants(con, arrived_sql())
+    _reach(con, "near", np.union1d(blocks.a, blocks.b))
+    wanted = "SEMI JOIN near USING (variant_no)"
+    known = stored_sql(f"{wanted} ANTI JOIN arrived USING (variant_no)")
+    found = read_variants(con, f"(FROM ({arrived_sql()}) {wanted}) UNION ALL BY NAME ({known})")
+    con.execute("DROP TABLE near")
     return found
 
 
@@ -90,12 +92,21 @@ def _keep(con: duckdb.DuckDBPyConnection, a: Positions, b: Positions, decisions:
 
 
 def find_component(con: duckdb.DuckDBPyConnection, arrivals: Arrivals) -> None:
-    """The temporary table ``component``: every variant tied to a stirred one by any chain of edges or decisions."""
-    import pyarrow as pa
+    """The temporary table ``component``: every variant tied to a stirred one by any chain of edges or decisions.
 
+    Edges of unused identities, through which nobody may be tied any longer, are then dropped.
+    """
     if arrivals.last < 0:
         con.execute("CREATE OR REPLACE TEMP TABLE component AS SELECT variant_no FROM match_variant")
         return
+    _reach(con, "component", np.zeros(0, dtype=np.int32))
+    con.execute("DELETE FROM match_edge WHERE variant_a IN (FROM unused) OR variant_b IN (FROM unused)")
+
+
+def _reach(con: duckdb.DuckDBPyConnection, table: str, start: Positions) -> None:
+    """The temporary ``table`` of every variant that a chain of ties leads to from those stirred or in ``start``."""
+    import pyarrow as pa
+
     ties = columns(
         con,
         f"""
@@ -106,10 +117,10 @@ def find_component(con: duckdb.DuckDBPyConnection, arrivals: Arrivals) -> None:
       JOIN match_record AS y ON y.patient_record_id = d.record_b WHERE d.same_person""",
     )
     a, b, stirred = ties["a"], ties["b"], columns(con, "SELECT variant_no FROM stirred")["variant_no"]
-    reached = np.zeros(1 + max(int(some.max(initial=-1)) for some in (a, b, stirred)), dtype=np.bool_)
-    reached[stirred] = True
+    reached = np.zeros(1 + max(int(some.max(initial=-1)) for some in (a, b, start, stirred)), dtype=np.bool_)
+    reached[stirred] = reached[start] = True
     while (border := reached[a] != reached[b]).any():
         reached[a[border]] = reached[b[border]] = True
     con.register("reached", pa.table({"variant_no": np.flatnonzero(reached).astype(np.int32)}))
-    con.execute("CREATE OR REPLACE TEMP TABLE component AS FROM reached")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM reached")
     con.unregister("reached")

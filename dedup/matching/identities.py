@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dedup.matching import blocking, normalising, places, state
-from dedup.matching.variants import IDENTITY, columns, variant_sql
+from dedup.matching.variants import arrived_sql, columns, variant_id_sql
+from dedup.schema import TABLES
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Arrivals", "forget_unused", "take_in"]
+__all__ = ["Arrivals", "take_in"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class Arrivals:
     """What came: identities numbered above ``last`` are new. The temporary tables that go with it:
 
     ``normalised`` – the records of todo (or all), normalised, with their variant_id;
-    ``arrived`` – their patient_record_id and variant_no, row by row, and which rows show a new variant;
+    ``arrived`` – their patient_record_id and variant_no, row by row, and which row shows each variant;
     ``gone`` – patient_record_id of records without an identity any more;
-    ``stirred`` – variant_no of every identity that a record took or left.
+    ``stirred`` – variant_no of every identity that a record took or left;
+    ``unused`` – those of them that no record has any more: gone from match_variant, but not yet from match_edge.
     """
 
     last: int
@@ -50,26 +52,36 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
         con.execute("DROP TABLE arriving")
     last = state.count(con, "SELECT coalesce(max(variant_no), -1) FROM match_variant")
     _number(con, last)
-    _add_new(con)
+    _add_new(con, last)
     con.execute("""
       CREATE OR REPLACE TEMP TABLE stirred AS
       SELECT variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)
       UNION SELECT variant_no FROM arrived""")
     con.execute("DELETE FROM match_record WHERE patient_record_id IN (FROM waiting)")
     con.execute("INSERT INTO match_record SELECT patient_record_id, variant_no FROM arrived")
+    con.execute("CREATE OR REPLACE TEMP TABLE unused AS FROM stirred ANTI JOIN match_record USING (variant_no)")
+    con.execute("DELETE FROM match_variant WHERE variant_no IN (FROM unused)")
     records = state.count(con, "SELECT count(*) FROM waiting")
     con.execute("DROP TABLE waiting")
     return Arrivals(last, records)
 
 
+#: What is kept of a normalised record: what patient_record and match_variant hold, and what to compare.
+_NORMALISED = """
+  patient_record_id, facility_id, patient_id, variant_id, id_type, id_number, id_grade, insurance_numbers, name,
+  split_part(marked, ' ', -1) AS marked_given, family_name, middle_name, given_name, birth_date, birth_precision, sex,
+  phone, province, ward, newborn, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled"""
+
+
 def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
     places.prepare(con)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE normalised AS {variant_sql(f'({normalising.normalise_sql(source)})')}")
+    variants = f"(SELECT *, {variant_id_sql()} AS variant_id FROM ({normalising.normalise_sql(source)}))"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE normalised AS {blocking.keyed_sql(variants, _NORMALISED)}")
     places.drop(con)
 
 
 def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
-    """The table ``arrived``: beside every row of ``normalised`` its variant_no, and whether it is to show a new one.
+    """The table ``arrived``: beside every row of ``normalised`` its variant_no, and whether it is to show it.
 
     New variants are numbered on from ``last`` by variant_id; each is shown by its smallest patient_record_id.
     """
@@ -85,28 +97,16 @@ def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
     number = np.empty(len(distinct), dtype=np.int32)
     number[new] = last + 1 + np.arange(new.sum())
     number[np.searchsorted(distinct, known["variant_id"])] = known["variant_no"]
-    row_number, row_new = np.empty(len(order), dtype=np.int32), np.zeros(len(order), dtype=np.bool_)
+    row_number, is_shown = np.empty(len(order), dtype=np.int32), np.empty(len(order), dtype=np.bool_)
     row_number[order] = np.repeat(number, np.diff(np.append(np.flatnonzero(shown), len(order))))
-    row_new[order[shown]] = new
-    table = pa.table({"patient_record_id": rows["patient_record_id"], "variant_no": row_number, "is_new": row_new})
+    is_shown[order] = shown
+    table = pa.table({"patient_record_id": rows["patient_record_id"], "variant_no": row_number, "is_shown": is_shown})
     con.register("numbered", table)
     con.execute("CREATE OR REPLACE TEMP TABLE arrived AS FROM numbered")
     con.unregister("numbered")
 
 
-def _add_new(con: duckdb.DuckDBPyConnection) -> None:
+def _add_new(con: duckdb.DuckDBPyConnection, last: int) -> None:
     """Put the variants met for the first time into match_variant."""
-    names = ", ".join(IDENTITY)
-    con.execute(f"""
-      INSERT INTO match_variant BY NAME
-      SELECT variant_no, variant_id, {names}, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
-        {blocking.keys_sql()}
-      FROM normalised POSITIONAL JOIN (SELECT variant_no, is_new FROM arrived) WHERE is_new""")
-
-
-def forget_unused(con: duckdb.DuckDBPyConnection) -> None:
-    """Drop the variants that no record has any more, and their edges: nobody may be tied through them."""
-    con.execute("CREATE OR REPLACE TEMP TABLE unused AS FROM stirred ANTI JOIN match_record USING (variant_no)")
-    con.execute("DELETE FROM match_variant WHERE variant_no IN (FROM unused)")
-    con.execute("DELETE FROM match_edge WHERE variant_a IN (FROM unused) OR variant_b IN (FROM unused)")
-    con.execute("DROP TABLE unused")
+    names = ", ".join(TABLES["match_variant"].columns)
+    con.execute(f"INSERT INTO match_variant SELECT {names} FROM ({arrived_sql()}) WHERE variant_no > {last:d}")

@@ -30,7 +30,7 @@ def missed_by_cause(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) 
     """
     from dedup.matching import state
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import columns, read_variants
+    from dedup.matching.variants import columns, read_variants, stored_sql
 
     met = " OR ".join(f"p.{rule.column} = q.{rule.column}" for rule in RULES)
     rows = columns(
@@ -40,12 +40,12 @@ def missed_by_cause(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) 
         SELECT x.variant_no AS a, y.variant_no AS b, count(*) AS pairs FROM judged AS x JOIN judged AS y
           ON x.person = y.person AND x.person_id <> y.person_id AND x.patient_record_id < y.patient_record_id
         WHERE x.variant_no IS NOT NULL AND y.variant_no IS NOT NULL GROUP BY ALL)
-      SELECT a, b, pairs, coalesce(a = b OR {met} OR list_has_any(p.insurance_numbers, q.insurance_numbers), false)
+      SELECT a, b, pairs, coalesce(a = b OR {met} OR list_has_any(p.block_insurance, q.block_insurance), false)
         AS met
       FROM missed JOIN match_variant AS p ON p.variant_no = a JOIN match_variant AS q ON q.variant_no = b
       ORDER BY a, b""",
     )
-    scorer = Scorer(read_variants(con), state.serving(con), settings)
+    scorer = Scorer(read_variants(con, stored_sql()), state.serving(con), settings)
     a, b = (scorer.v.positions(rows[end]) for end in "ab")
     names = [*GUARDS, *_OTHERS]
     found: Counter[str] = Counter()

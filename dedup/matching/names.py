@@ -13,6 +13,7 @@ from dedup.matching.legacy import decode_sql
 __all__ = [
     "decoded_sql",
     "fold_sql",
+    "hash_sql",
     "informative_sql",
     "marked_sql",
     "newborn_sql",
@@ -109,6 +110,11 @@ def skeleton_sql(folded: str) -> str:
     for pattern, sound in _SOUNDS:
         expression = f"regexp_replace({expression}, '{pattern}', '{sound}', 'g')"
     return expression
+
+
+def hash_sql(text: str) -> str:
+    """64 bits of a text, for blocking; NULL of NULL."""
+    return f"CASE WHEN {text} IS NOT NULL THEN hash({text}) END"
 
 
 @functools.cache

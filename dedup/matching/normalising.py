@@ -13,36 +13,34 @@ _NEWBORN_DAYS = 28
 def normalise_sql(source: str) -> str:
     """SELECT normalising the rows of ``source``, a table with the columns of patient_identity.
 
-    Gives patient_record_id, facility_id, patient_id and the columns IDENTITY of variants.py, with ``bag`` and
-    ``skeleton`` to block on. ``name`` is folded and NULL for placeholders; ``marked`` is the name with its
-    diacritics, NULL when written without; ``id_grade`` is 0, 1 or 2 (identifiers.py). Distinct names and places
+    Gives patient_record_id, facility_id, patient_id and the columns IDENTITY of variants.py, with the hashes of texts
+    that blocking.py makes its keys of. ``name`` is folded and NULL for placeholders; ``marked`` is the name with its
+    diacritics, NULL when written without; ``id_grade`` is 0, 1 or 2 (identifiers.py). Distinct names and addresses
     are normalised once.
     """
-    place = places.written_sql("province", "address")
     return f"""
-WITH {_name_steps(source)}, numbered AS (
-  SELECT *, {", ".join(f"{sql} AS {name}" for name, sql in place.items())},
-    {identifiers.compact_sql("national_id")} AS id_number, {identifiers.local_phone_sql("phone")} AS local_phone
-  FROM {source}
-), {places.steps_sql("numbered")}, typed AS (
-  SELECT n.* EXCLUDE (national_id, insurance_id, phone, sex, province, full_name),
+WITH {_name_steps(source)}, {places.steps_sql(source)}, typed AS (
+  SELECT n.* EXCLUDE (national_id, insurance_id, phone, sex, province, address, full_name, local_phone),
     {identifiers.id_type_sql("n.id_number")} AS id_type, {identifiers.insurance_sql("n.insurance_id")} AS cards,
     {identifiers.phone_sql("n.local_phone")} AS phone, coalesce(n.sex, 'unknown') AS sex,
-    p.* EXCLUDE (full_name, stand_in), place.province, place.ward,
+    p.* EXCLUDE (full_name, stand_in), place.* EXCLUDE (source_province, source_address),
     coalesce(p.stand_in, false)
       OR coalesce(n.birth_precision = 'day'
                   AND date_diff('day', n.birth_date, CAST(n.first_ordered_at AS DATE)) BETWEEN -1 AND {_NEWBORN_DAYS},
                   false) AS newborn
-  FROM numbered AS n
+  FROM (
+    SELECT *, {identifiers.compact_sql("national_id")} AS id_number,
+      {identifiers.local_phone_sql("phone")} AS local_phone
+    FROM {source}
+  ) AS n
   LEFT JOIN parted AS p ON p.full_name = n.full_name
-  LEFT JOIN place ON place.written_province IS NOT DISTINCT FROM n.written_province
-                 AND place.written_district IS NOT DISTINCT FROM n.written_district
-                 AND place.written_ward IS NOT DISTINCT FROM n.written_ward
+  LEFT JOIN place ON source_province IS NOT DISTINCT FROM n.province AND source_address IS NOT DISTINCT FROM n.address
 )
 SELECT patient_record_id, facility_id, patient_id, id_type, id_number,
   CAST({identifiers.grade_sql("id_type", "id_number", "birth_date", "sex", "newborn")} AS TINYINT) AS id_grade,
   CASE WHEN len(cards) > 0 THEN cards END AS insurance_numbers, name, marked, family_name, middle_name, given_name,
-  birth_date, birth_precision, sex, phone, province, ward, newborn, bag, skeleton
+  birth_date, birth_precision, sex, phone, province, ward, newborn,
+  name_hash, family_hash, given_hash, bag_hash, skeleton_hash, province_hash, ward_hash
 FROM typed"""
 
 
@@ -65,8 +63,14 @@ def _name_steps(source: str) -> str:
     CASE WHEN len(token) > 2 OR token[-1] NOT IN ('thi', 'van', '') THEN token[-1] END AS given_name,
     array_to_string(list_sort(token), ' ') AS bag, {names.skeleton_sql("name")} AS skeleton
   FROM piece
+), hashed AS (
+  SELECT * EXCLUDE (bag, skeleton),
+    {names.hash_sql("name")} AS name_hash, {names.hash_sql("family_name")} AS family_hash,
+    {names.hash_sql("given_name")} AS given_hash, {names.hash_sql("bag")} AS bag_hash,
+    {names.hash_sql("skeleton")} AS skeleton_hash
+  FROM part
 ), parted AS (
   SELECT s.full_name, p.* EXCLUDE (folded),
     CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded THEN s.marked END AS marked
-  FROM spelling AS s JOIN part AS p ON p.folded = s.folded
+  FROM spelling AS s JOIN hashed AS p ON p.folded = s.folded
 )"""

@@ -12,12 +12,14 @@ from pathlib import Path
 import duckdb
 
 from dedup.matching import names
+from dedup.matching.names import hash_sql
 
-__all__ = ["drop", "prepare", "steps_sql", "written_sql"]
+__all__ = ["drop", "prepare", "steps_sql"]
 
 _DATA = Path(__file__).parent / "data"
 _WARD = "(?i)(?:phường|xã|thị trấn|đặc khu|phuong|xa|thi tran|\\bp\\.|\\bx\\.|\\btt\\.)\\s*([^,;]+)"
 _DISTRICT = "(?i)(?:quận|huyện|thị xã|quan|huyen|thi xa|\\bq\\.|\\bh\\.|\\btx\\.)\\s*([^,;]+)"
+_TRIPLE = ("written_province", "written_district", "written_ward")
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -40,24 +42,29 @@ def drop(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("DROP TABLE IF EXISTS place_ward")
 
 
-def written_sql(province: str, address: str) -> dict[str, str]:
+def _written_sql() -> str:
     """What an address says of its place, as written: SQL of the province, district and ward texts."""
-    last = f"nullif(trim(split_part({address}, ',', -1)), '')"
-    return {
-        "written_province": f"coalesce({province}, CASE WHEN contains({address}, ',') THEN {last} END)",
-        "written_district": f"nullif(regexp_extract({address}, '{_DISTRICT}', 1), '')",
-        "written_ward": f"nullif(regexp_extract({address}, '{_WARD}', 1), '')",
+    last = "nullif(trim(split_part(address, ',', -1)), '')"
+    written = {
+        "written_province": f"coalesce(province, CASE WHEN contains(address, ',') THEN {last} END)",
+        "written_district": f"nullif(regexp_extract(address, '{_DISTRICT}', 1), '')",
+        "written_ward": f"nullif(regexp_extract(address, '{_WARD}', 1), '')",
     }
+    return ", ".join(f"{sql} AS {name}" for name, sql in written.items())
 
 
 def steps_sql(source: str) -> str:
-    """The steps ``folded_place`` and ``place``: written province, district and ward → today's code and ward.
+    """The steps up to ``place``: every distinct province and address of ``source`` → today's code and ward.
 
-    ``source`` has the columns of written_sql. A province nobody knows keeps its folded name; a ward that is not
-    in the table is taken for one of today's. A ward without a province says nothing.
+    Gives source_province, source_address, province, ward, and 64 bits of each of the two (NULL of NULL). A province
+    nobody knows keeps its folded name; a ward that is not in the table is taken for one of today's. A ward without a
+    province says nothing.
     """
-    triple = "written_province, written_district, written_ward"
-    return f"""written_place AS (SELECT DISTINCT {triple} FROM {source}),
+    triple = ", ".join(_TRIPLE)
+    return f"""written AS (
+  SELECT province AS source_province, address AS source_address, {_written_sql()}
+  FROM (SELECT DISTINCT province, address FROM {source})
+), written_place AS (SELECT DISTINCT {triple} FROM written),
 written_text AS (SELECT DISTINCT unnest([{triple}]) AS text FROM written_place),
 folded_text AS (
   SELECT text, {names.fold_sql(names.decoded_sql("text"))} AS folded FROM written_text
@@ -69,8 +76,8 @@ folded_place AS (
   LEFT JOIN folded_text AS p ON p.text = w.written_province
   LEFT JOIN folded_text AS d ON d.text = w.written_district
   LEFT JOIN folded_text AS x ON x.text = w.written_ward
-), place AS (
-  SELECT f.written_province, f.written_district, f.written_ward,
+), known_place AS (
+  SELECT {", ".join(f"f.{name}" for name in _TRIPLE)},
     coalesce(p.province, nullif(f.folded_province, '')) AS province,
     CASE WHEN coalesce(p.province, nullif(f.folded_province, '')) IS NOT NULL
          THEN nullif(coalesce(exact.ward, plain.ward, f.ward), '') END AS ward
@@ -80,4 +87,9 @@ folded_place AS (
     ON exact.province = p.province AND exact.old_ward = f.ward AND exact.district = f.district
   LEFT JOIN place_ward AS plain
     ON plain.province = p.province AND plain.old_ward = f.ward AND plain.district IS NULL
+), place AS (
+  SELECT w.source_province, w.source_address, k.province, k.ward,
+    {hash_sql("k.province")} AS province_hash, {hash_sql("k.ward")} AS ward_hash
+  FROM written AS w JOIN known_place AS k
+    ON {" AND ".join(f"k.{name} IS NOT DISTINCT FROM w.{name}" for name in _TRIPLE)}
 )"""

@@ -9,16 +9,14 @@ import numpy as np
 
 from dedup.matching import clustering
 from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
-from dedup.matching.edges import Scorer
 from dedup.matching.model import probability
-from dedup.matching.variants import columns, read_variants
+from dedup.matching.variants import columns
 
 if TYPE_CHECKING:
     import duckdb
 
     from dedup.matching.comparing import Positions
-    from dedup.matching.model import Scorecard
-    from dedup.settings import MatchingSettings
+    from dedup.matching.edges import Scorer
 
 __all__ = ["place"]
 
@@ -41,23 +39,18 @@ class _Nodes:
     self_bits: Positions
 
 
-def place(
-    con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings, scorer: Scorer | None = None
-) -> None:
-    """Cluster ``component`` anew from all its edges; a ``scorer`` at hand must hold all its identities.
+def place(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> None:
+    """Cluster ``component`` anew from all its edges; ``scorer`` holds all its identities.
 
     Leaves the temporary table ``placed``: patient_record_id, cluster, match_method, match_probability.
     """
-    if scorer is None:
-        scorer = Scorer(read_variants(con, "SEMI JOIN component USING (variant_no)"), card, settings)
-    decider = scorer
     nodes = _nodes(con, scorer)
     edges, method = _edges(con, scorer, nodes)
     same, different = _decisions(con, nodes)
     edges, method = _decide_over(edges, method, same, different)
 
     def pair_bits(a: Positions, b: Positions) -> Any:
-        decided = decider.decide(nodes.variant[a], nodes.variant[b])
+        decided = scorer.decide(nodes.variant[a], nodes.variant[b])
         apart = np.where(decided.mistyped, clustering.MISTYPED, clustering.FORBIDDEN)
         bits = np.where(np.isin(decided.guard, _HARD), apart, decided.bits)
         bits[_among(a, b, different)] = clustering.FORBIDDEN

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MatchSummary", "forget", "match"]
 
-_TEMPORARY = ("normalised", "arrived", "gone", "stirred", "component", "placed")
+_TEMPORARY = ("normalised", "arrived", "gone", "stirred", "unused", "component", "placed")
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ def _match(
     if arrivals.records:
         pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
         edges.find_component(con, arrivals)
-        identities.forget_unused(con)
-        place(con, card, settings, scorer)
+        place(con, scorer)
         changes = write_persons(con, run_id)
     state.note_made_with(con, card, settings)
     con.execute("DELETE FROM todo WHERE stage = 'match'")

@@ -158,9 +158,9 @@ def learn_from_ids(
 def known_pairs(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Sample:
     """Vectors of the pairs the warehouse's own ids teach: one person when the ids are equal, two when they conflict."""
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_variants
+    from dedup.matching.variants import arrived_sql, read_variants
 
-    v = read_variants(con, "WHERE settled")
+    v = read_variants(con, f"FROM ({arrived_sql()}) WHERE settled")
     scorer = Scorer(v, card, settings)
     a, b, weight = _settled_positions(con, v.positions, settings.block_cap)
     fields = tuple(name for name in FIELDS if name != "id")
@@ -180,11 +180,11 @@ def known_pairs(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: Match
 def unlabelled_scores(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Positions:
     """Scores of pairs whose ids say nothing, in the blocks of every tenth identity."""
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_variants
+    from dedup.matching.variants import arrived_sql, read_variants
 
     blocks = blocking.find_pairs(con, -1, settings.block_cap)
     some = blocks.a % 10 == 0
-    scorer = Scorer(read_variants(con), card, settings)
+    scorer = Scorer(read_variants(con, arrived_sql()), card, settings)
     levels = scorer.levels(scorer.v.positions(blocks.a[some]), scorer.v.positions(blocks.b[some]))
     return np.asarray(card.score(levels)[levels["id"] == 0])
 
@@ -216,11 +216,13 @@ def _settled_positions(
 
 def name_frequencies(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float]]:
     """Share of persons with each family, middle and given name; identities with one trusted id count once."""
+    from dedup.matching.variants import arrived_sql
+
     shares: dict[str, dict[str, float]] = {}
     for part in ("family", "middle", "given"):
         rows = con.execute(f"""
           WITH person AS (
-            SELECT {part}_name AS name FROM match_variant WHERE NOT newborn AND name IS NOT NULL
+            SELECT {part}_name AS name FROM ({arrived_sql()}) WHERE NOT newborn AND name IS NOT NULL
             QUALIFY row_number() OVER (
               PARTITION BY CASE WHEN settled THEN id_number ELSE CAST(variant_no AS VARCHAR) END
               ORDER BY variant_id) = 1

@@ -11,23 +11,36 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["IDENTITY", "Coded", "Variants", "columns", "read_variants", "variant_sql"]
+__all__ = ["IDENTITY", "Coded", "Variants", "arrived_sql", "columns", "read_variants", "stored_sql", "variant_id_sql"]
 
-#: The columns that make a variant.
+#: The columns that make a variant; of ``marked`` only the given name is kept.
 IDENTITY = (
     "id_type", "id_number", "id_grade", "insurance_numbers", "name", "marked", "family_name", "middle_name",
     "given_name", "birth_date", "birth_precision", "sex", "phone", "province", "ward", "newborn",
 )  # fmt: skip
-
-
-def variant_sql(source: str) -> str:
-    """SELECT giving every row of ``source`` its ``variant_id``: 63 bits of the MD5 of its identity columns."""
-    texts = ", chr(31), ".join(f"coalesce(CAST({name} AS VARCHAR), chr(30))" for name in _HASHED)
-    return f"SELECT *, CAST(md5_number_lower(concat({texts})) >> 1 AS BIGINT) AS variant_id FROM {source}"
-
-
 #: The parts of the name and the grade follow from the others.
 _HASHED = tuple(name for name in IDENTITY if name not in ("family_name", "middle_name", "given_name", "id_grade"))
+
+
+def variant_id_sql() -> str:
+    """``variant_id`` of a normalised record: 63 bits of the MD5 of its identity columns."""
+    texts = ", chr(31), ".join(f"coalesce(CAST({name} AS VARCHAR), chr(30))" for name in _HASHED)
+    return f"CAST(md5_number_lower(concat({texts})) >> 1 AS BIGINT)"
+
+
+def arrived_sql() -> str:
+    """SELECT of the variants of the records taken in (``normalised``, ``arrived``), each as one of those shows it."""
+    return "SELECT * FROM normalised POSITIONAL JOIN (SELECT variant_no, is_shown FROM arrived) WHERE is_shown"
+
+
+def stored_sql(wanted: str = "") -> str:
+    """SELECT of the variants of match_variant (all, or those ``wanted``: joins of match_record), each as patient_record
+    has it of one of its records."""
+    return f"""
+      SELECT v.variant_no, v.variant_id, v.id_grade, v.settled, v.marked_given, p.*
+      FROM (SELECT variant_no, min(patient_record_id) AS patient_record_id FROM match_record {wanted}
+            GROUP BY variant_no)
+      JOIN match_variant AS v USING (variant_no) JOIN patient_record AS p USING (patient_record_id)"""
 
 
 @dataclass(frozen=True)
@@ -66,8 +79,7 @@ class Variants:
 #: The texts to compare, in SQL where they are not just the column.
 _TEXTS = {name: name for name in ("id_number", "name", "family_name", "middle_name", "given_name", "phone", "province",
                                   "ward")} | {
-    "insurance_numbers": "array_to_string(insurance_numbers, ' ')",
-    "marked_given": "split_part(marked, ' ', -1)",
+    "marked_given": "marked_given", "insurance_numbers": "array_to_string(insurance_numbers, ' ')",
 }  # fmt: skip
 
 
@@ -76,8 +88,8 @@ def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[An
     return {name: np.asarray(values) for name, values in con.execute(sql).fetchnumpy().items()}
 
 
-def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
-    """The identities in match_variant (all, or those ``wanted``: a SEMI JOIN), in the order of variant_id."""
+def read_variants(con: duckdb.DuckDBPyConnection, source: str) -> Variants:
+    """The variants that ``source`` (arrived_sql, stored_sql) gives, in the order of variant_id."""
     texts = ", ".join(f"{sql} AS {name}" for name, sql in _TEXTS.items())
     known = (
         "birth_precision IN ('day', 'month')"
@@ -92,7 +104,7 @@ def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
         CAST(CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END AS TINYINT)
           AS id_type,
         id_grade, newborn
-      FROM match_variant {wanted}""").to_arrow_table()
+      FROM ({source})""").to_arrow_table()
     numbers = ("number", "variant_id", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
     order = np.argsort(table["variant_id"].to_numpy())  # of codes and numbers: the engine would move the texts
     return Variants(

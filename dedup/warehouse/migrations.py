@@ -45,4 +45,22 @@ CREATE TABLE waiting_result (
 )""",
         ),
     ),
+    Migration(
+        4,
+        "identities are kept once, and the next match compares all anew",
+        (
+            "DROP TABLE match_variant",
+            """
+CREATE TABLE match_variant (
+  variant_no INTEGER, variant_id BIGINT, id_grade TINYINT, settled BOOLEAN, marked_given VARCHAR, block_id UINTEGER,
+  block_id_first UINTEGER, block_id_last UINTEGER, block_id_ends UINTEGER, block_sorted_date UINTEGER,
+  block_date_family UINTEGER, block_date_ward UINTEGER, block_phone_given UINTEGER, block_phone_date UINTEGER,
+  block_phone_family UINTEGER, block_bag UINTEGER, block_skeleton UINTEGER, block_name UINTEGER,
+  block_insurance BIGINT[]
+)""",
+            "DELETE FROM match_record",
+            "DELETE FROM match_edge",
+            "DELETE FROM match_state",
+        ),
+    ),
 )

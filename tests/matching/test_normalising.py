@@ -210,10 +210,8 @@ def test_place(province: str | None, address: str | None, code: str | None, ward
     with memory_warehouse() as warehouse:
         con = warehouse.con
         places.prepare(con)
-        written = ", ".join(f"{sql} AS {name}" for name, sql in places.written_sql("p", "a").items())
         con.execute(
-            f"CREATE TEMP TABLE written AS SELECT {written} FROM "
-            "(SELECT CAST(? AS VARCHAR) AS p, CAST(? AS VARCHAR) AS a)",
+            "CREATE TEMP TABLE written AS SELECT CAST(? AS VARCHAR) AS province, CAST(? AS VARCHAR) AS address",
             [province, address],
         )
         row = con.execute(f"WITH {places.steps_sql('written')} SELECT province, ward FROM place").fetchone()
