@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +44,14 @@ def test_the_demo_reports_in_both_languages_and_the_readme_shows_it(printed: str
 def test_the_demo_speaks_one_language_or_json_when_told(dedup: Dedup) -> None:
     assert "avoidable" not in dedup("demo", "--lang", "vi", "--quiet").stdout
     assert dedup("demo", "--json", "--quiet").stdout.startswith("{")
+
+
+def test_the_demo_needs_no_network() -> None:
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("the system lets nobody be without a network")
+    done = subprocess.run(
+        [unshare, "-rn", sys.executable, "-m", "dedup", "demo", "--json"], capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
