@@ -139,6 +139,15 @@ def _blocks(found: list[np.ndarray[Any, np.dtype[np.int64]]], skipped: dict[str,
     return Blocks((pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32), skipped)
 
 
+def _with_undecided(key: Positions, decided: Positions) -> Positions:
+    """Which members stand in a block with somebody undecided; told by some bits of the key, so a few too many."""
+    bits = len(key).bit_length() + 2
+    block = (key & ((1 << bits) - 1)).astype(np.int64)
+    found = np.zeros(1 << bits, dtype=np.bool_)
+    found[block[~decided]] = True
+    return found[block]
+
+
 #: Key and number are sorted as one integer: hashes have 32 bits, insurance numbers 34.
 _NUMBER_BITS = 30
 
@@ -154,7 +163,9 @@ def _pairs(
     if last >= 0:  # a night: only the blocks that somebody new stands in
         met += f" SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)"
     rows = columns(con, f"SELECT variant_no, key FROM {met}")
-    members = np.sort(rows["key"].astype(np.uint64) << _NUMBER_BITS | rows["variant_no"].astype(np.uint64))
+    open_to = _with_undecided(rows["key"], decided[rows["variant_no"]])
+    key, number = (rows[name][open_to].astype(np.uint64) for name in ("key", "variant_no"))
+    members = np.sort(key << _NUMBER_BITS | number)
     same = (members[1:] ^ members[:-1]) < 1 << _NUMBER_BITS
     members = members[(np.append(same, False) | np.append(False, same))[: len(members)]]  # not alone in their block
     key = members >> _NUMBER_BITS

@@ -83,13 +83,13 @@ def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
 def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
     """The table ``arrived``: beside every row of ``normalised`` its variant_no, and whether it is to show it.
 
-    New variants are numbered on from ``last`` by variant_id; each is shown by its smallest patient_record_id.
+    New variants are numbered on from ``last`` by variant_id; each is shown by one of its records.
     """
     import pyarrow as pa
 
     rows = columns(con, "SELECT patient_record_id, variant_id FROM normalised")
     known = columns(con, "SELECT variant_id, variant_no FROM match_variant SEMI JOIN normalised USING (variant_id)")
-    order = np.lexsort((rows["patient_record_id"], rows["variant_id"]))
+    order = np.argsort(rows["variant_id"])
     variant = rows["variant_id"][order]
     shown = np.append(True, variant[1:] != variant[:-1])[: len(variant)]
     distinct = variant[shown]

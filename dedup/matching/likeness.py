@@ -59,7 +59,26 @@ def _errors(column: Coded, x: Positions, y: Positions, most: int) -> Positions:
 def distance_one(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
     """Where two different values are one typing error apart."""
     rows, x, y = _differing(column, a, b, among)
-    return _marked(len(a), rows[_errors(column, x, y, 1) <= 1])
+    maybe = np.flatnonzero(_one_end_alike(column, x, y))
+    return _marked(len(a), rows[maybe[_errors(column, x[maybe], y[maybe], 1) <= 1]])
+
+
+#: A typing error spoils at most two characters side by side, so in a longer text one end of so many stays as it was.
+_END = 4
+
+
+def _one_end_alike(column: Coded, x: Positions, y: Positions) -> Flags:
+    """Where two texts begin or end alike, or are too short for that to tell something."""
+    _, offsets, data = column.values.buffers()
+    if data is None or data.size < _END:
+        return np.ones(len(x), dtype=np.bool_)
+    start = np.frombuffer(offsets, dtype=np.int32)[column.values.offset :]
+    octets = np.ndarray(data.size - _END + 1, dtype="<u4", buffer=data, strides=(1,))
+    short = np.minimum(start[x + 1] - start[x], start[y + 1] - start[y]) <= 2 * _END
+    first, last = len(octets) - 1, -_END
+    heads = octets[np.minimum(start[x], first)] == octets[np.minimum(start[y], first)]
+    tails = octets[np.maximum(start[x + 1] + last, 0)] == octets[np.maximum(start[y + 1] + last, 0)]
+    return np.asarray(short | heads | tails)
 
 
 def alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags, Flags]:

@@ -65,9 +65,12 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
     v = scorer.v
     rows = columns(con, "SELECT patient_record_id, variant_no FROM match_record SEMI JOIN component USING (variant_no)")
     position = v.positions(rows["variant_no"])
-    order = np.lexsort((rows["patient_record_id"], position))
-    record, position = rows["patient_record_id"][order], position[order]
     counts = np.bincount(position, minlength=len(v))
+    order = np.argsort(position)
+    shared = np.flatnonzero(counts[position[order]] > 1)
+    at = order[shared]
+    order[shared] = at[np.lexsort((rows["patient_record_id"][at], position[at]))]
+    record, position = rows["patient_record_id"][order], position[order]
     several = np.flatnonzero(counts > 1)
     method, bits = np.full(len(v), _REVIEW + 1, dtype=np.int8), np.full(len(v), _SINGLE_BITS)
     decided = scorer.decide(several, several)
