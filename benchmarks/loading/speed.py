@@ -24,7 +24,7 @@ from dedup.loading.formats import FORMATS
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.receiving import receive
 from dedup.settings import Settings
-from dedup.warehouse import memory_warehouse, start_run
+from dedup.warehouse import memory_warehouse, one_thread, start_run
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples" / "formats"
 
@@ -47,7 +47,8 @@ def landed(path: Path) -> tuple[float, int]:
             type_rows(warehouse.con)
             rows = sum(one.landing.rows_read for one in arrivals)
 
-        return cpu(work), rows
+        with one_thread(warehouse.con, of=2):  # as load() does
+            return cpu(work), rows
 
 
 def alone(name: str, path: Path) -> tuple[float, int]:

@@ -17,7 +17,7 @@ from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
 from dedup.loading.summary import DeliverySummary, LoadSummary
 from dedup.settings import Settings
-from dedup.warehouse import Run, Warehouse
+from dedup.warehouse import Run, Warehouse, one_thread
 from dedup.warehouse.runs import Stage, now
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["SensitiveCode", "load"]
 #: code_system, code, and the facility whose own code it is (None: everybody's).
 SensitiveCode: TypeAlias = tuple[str, str, str | None]
 
+_FEW = 2  # threads are too few to share this work; more were not measured
 _SKIPS = ("sensitive", "outdated", "withdrawn")
 
 
@@ -45,7 +46,7 @@ def load(
     exist, ConfigError when the facility register or a mapping is wrong; damaged deliveries do not raise, they are
     counted (``over_limit``).
     """
-    with run.stage("load") as stage:
+    with run.stage("load") as stage, one_thread(warehouse.con, of=_FEW):
         register = settings.loading.register_path
         if register is not None:
             load_register(warehouse, register)

@@ -6,6 +6,8 @@ order); nothing here repeats what a cell says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dedup.schema import (
     ABNORMAL_FLAGS,
     CANONICAL,
@@ -93,15 +95,15 @@ def _time(name: str) -> str:
     shapes are told by their length and need no pattern: Vietnam's clock has been seven hours ahead since 1975.
     """
     cast, fixed = f'TRY_CAST("{name}" AS TIMESTAMP)', f'TRY_CAST(left("{name}", 19) AS TIMESTAMP)'
-    day, exact = "____-__-__", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+    day, exact, modern = "____-__-__", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", f"\"{name}\" >= '1976'"
     return f"""CASE strlen("{name}")
         WHEN 16 THEN CASE WHEN "{name}" LIKE '{day}T__:__' OR "{name}" LIKE '{day} __:__' THEN {cast} END
         WHEN 19 THEN CASE WHEN "{name}" LIKE '{day}T__:__:__' OR "{name}" LIKE '{day} __:__:__' THEN {cast}
             ELSE {_any_time(name)} END
-        WHEN 20 THEN CASE WHEN regexp_full_match("{name}", '{exact}Z') AND {fixed} >= TIMESTAMP '1976-01-01'
-            THEN {fixed} + INTERVAL 7 HOURS ELSE {_any_time(name)} END
-        WHEN 25 THEN CASE WHEN regexp_full_match("{name}", '{exact}[+]07:00') AND {fixed} >= TIMESTAMP '1976-01-01'
-            THEN {fixed} ELSE {_any_time(name)} END
+        WHEN 20 THEN CASE WHEN regexp_full_match("{name}", '{exact}Z') AND {modern} THEN {cast} + INTERVAL 7 HOURS
+            ELSE {_any_time(name)} END
+        WHEN 25 THEN CASE WHEN regexp_full_match("{name}", '{exact}[+]07:00') AND {modern} THEN {fixed}
+            ELSE {_any_time(name)} END
         ELSE {_any_time(name)} END"""
 
 
@@ -113,17 +115,19 @@ def _any_time(name: str) -> str:
             ELSE TRY_CAST({full}, upper(p."offset")) AS TIMESTAMPTZ) AT TIME ZONE '{TIME_ZONE}' END)[1] END"""
 
 
-def _one_of(text: str, words: tuple[str, ...]) -> str:
-    """``text`` where it is one of the words, else NULL.
+def _meant(name: str, folded: str, words: Mapping[str, str]) -> str:
+    """What the cell's word stands for, as it is written or else ``folded`` (an expression over it); NULL: nothing.
 
-    Not with IN: the engine turns a long list into a join, and a join does not keep the order of the rows.
+    Not with IN: the engine turns a long list into a join, and a join does not keep the order of the rows. CASE works
+    its operand out again for every WHEN: nothing to a bare column, much to a folded one.
     """
-    cases = " ".join(f"WHEN '{word}' THEN '{word}'" for word in words)
-    return f"CASE {text} {cases} END"
+    cases = " ".join(f"WHEN '{word}' THEN '{meant}'" for word, meant in words.items())
+    return f"""coalesce(CASE "{name}" {cases} END,
+        {[*words.values()]}[list_position({[*words]}, {folded})])"""
 
 
 def _word(name: str, words: tuple[str, ...]) -> str:
-    value = f"""coalesce({_one_of(f'"{name}"', words)}, {_one_of(f'lower("{name}")', words)})"""
+    value = _meant(name, f'lower("{name}")', dict(zip(words, words, strict=True)))
     if name == "setting":
         return f"""CASE WHEN "{name}" IS NULL THEN 'unknown' ELSE {value} END"""
     if name == "code_system":
@@ -145,17 +149,22 @@ def _precision() -> str:
     return "CASE length(birth_date) WHEN 10 THEN 'day' WHEN 7 THEN 'month' WHEN 4 THEN 'year' END"
 
 
+_SEXES = {
+    **dict.fromkeys(("male", "m", "nam", "1"), "male"),
+    **dict.fromkeys(("female", "f", "nữ", "nu", "2"), "female"),
+    **dict.fromkeys(("unknown", "u", "3"), "unknown"),
+}
+
 _AMBIGUOUS = r"regexp_full_match(_price_vnd, '[1-9]\d{0,2}\.\d{3}')"
 
 _SPECIAL = {
     "line_no": r"""CASE WHEN line_no IS NULL OR line_no = '1' THEN 1
         WHEN regexp_full_match(line_no, '\d{1,9}') THEN nullif(CAST(line_no AS INTEGER), 0) END""",
     "birth_date": _date(),
-    "sex": """CASE WHEN sex IN ('male', 'female') THEN sex ELSE CASE lower(nfc_normalize(sex))
-        WHEN 'male' THEN 'male' WHEN 'm' THEN 'male' WHEN 'nam' THEN 'male' WHEN '1' THEN 'male'
-        WHEN 'female' THEN 'female' WHEN 'f' THEN 'female' WHEN 'nữ' THEN 'female' WHEN 'nu' THEN 'female'
-        WHEN '2' THEN 'female' WHEN 'unknown' THEN 'unknown' WHEN 'u' THEN 'unknown' WHEN '3' THEN 'unknown' END END""",
-    "abnormal_flag": _one_of("upper(abnormal_flag)", ABNORMAL_FLAGS),
+    "sex": _meant("sex", "lower(nfc_normalize(sex))", _SEXES),
+    "abnormal_flag": _meant(
+        "abnormal_flag", "upper(abnormal_flag)", dict(zip(ABNORMAL_FLAGS, ABNORMAL_FLAGS, strict=True))
+    ),
     "price_vnd": r"""CASE WHEN regexp_full_match(price_vnd, '\d{1,15}(\.\d+)?')
         THEN TRY_CAST(price_vnd AS DECIMAL(18,3)) END""",
 }
