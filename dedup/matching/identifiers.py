@@ -15,6 +15,7 @@ PLAUSIBLE = 1
 TRUSTED = 2
 
 _RUNS = "01234567890123456789"
+_REPEATED = "|".join(f"{digit}*" for digit in range(10))
 
 
 def compact_sql(number: str) -> str:
@@ -69,10 +70,11 @@ def insurance_sql(cards: str) -> str:
     last = f"{card}[-10:]"
     several = f"""list_sort(list_distinct([{last} FOR c IN string_split({cards}, ';')
       IF NOT starts_with({card}, 'TE') AND regexp_matches({card}, '[0-9]{{10}}$') AND NOT {_repeated_sql(last)}]))"""
-    one = f"{cards}[-10:]"
+    repeated = f"regexp_matches({cards}, '({_REPEATED.replace('*', '{10}')})$')"
     return f"""CASE
       WHEN {cards} IS NULL THEN NULL
-      WHEN regexp_full_match({cards}, '([A-SU-Z][A-Z]|T[A-DF-Z])[0-9]{{13}}') AND NOT {_repeated_sql(one)} THEN [{one}]
+      WHEN regexp_full_match({cards}, '([A-SU-Z][A-Z]|T[A-DF-Z])[0-9]{{13}}') AND NOT {repeated}
+        THEN [right({cards}, 10)]
       ELSE {several} END"""
 
 
@@ -88,7 +90,7 @@ def phone_sql(digits: str) -> str:
     pairs = ", ".join(f"'{old}': '{new}'" for old, new in _MOBILE.items())
     modern = f"(MAP {{{pairs}}}[{digits}[:4]] || {digits}[5:])"
     return f"""CASE
-      WHEN {_placeholder_sql(digits)} OR {_repeated_sql(f"{digits}[3:]")} THEN NULL
+      WHEN regexp_full_match({digits}, '.{{0,2}}({_REPEATED})') OR {_counting_sql(digits)} THEN NULL
       WHEN regexp_full_match({digits}, '0[35789][0-9]{{8}}|02[0-9]{{9}}') THEN {digits}
       WHEN regexp_full_match({digits}, '01[0-9]{{9}}') THEN {modern} END"""
 
@@ -103,11 +105,15 @@ _MOBILE = {f"016{digit}": f"03{digit}" for digit in range(2, 10)} | {
 
 def _placeholder_sql(digits: str) -> str:
     """One digit repeated, or digits counting up or down."""
-    return f"({_repeated_sql(digits)} OR contains('{_RUNS}', {digits}) OR contains('{_RUNS[::-1]}', {digits}))"
+    return f"({_repeated_sql(digits)} OR {_counting_sql(digits)})"
+
+
+def _counting_sql(digits: str) -> str:
+    return f"(contains('{_RUNS}', {digits}) OR contains('{_RUNS[::-1]}', {digits}))"
 
 
 def _repeated_sql(digits: str) -> str:
-    return f"regexp_full_match({digits}, '{'|'.join(f'{digit}*' for digit in range(10))}')"
+    return f"regexp_full_match({digits}, '{_REPEATED}')"
 
 
 def _digits(number: str) -> str:
