@@ -44,9 +44,10 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     )
     if everything:
         _normalise(con, "patient_identity")
-    else:  # found once, read twice
+    else:  # found once, read twice; by place, since what is new stands behind all else, which is then not read
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE arriving AS FROM patient_identity SEMI JOIN waiting USING (patient_record_id)"
+            "CREATE OR REPLACE TEMP TABLE arriving AS FROM patient_identity WHERE rowid IN "
+            "(SELECT i.rowid FROM patient_identity AS i SEMI JOIN waiting USING (patient_record_id))"
         )
         _normalise(con, "arriving")
         con.execute("DROP TABLE arriving")

@@ -99,8 +99,9 @@ def alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flag
     return _marked(len(a), rows[near[back]]), _marked(len(a), rows[one[back]]), _marked(len(a), rows[heard[back]])
 
 
-def _words(column: Coded, x: Positions, y: Positions) -> tuple[Positions, Positions, list[Any], list[Any]]:
-    """For each side how many telling words each text has, and 64 bits of which each sets one; and the texts."""
+def _words(column: Coded, x: Positions, y: Positions) -> tuple[Positions, Positions, Positions, Any, Any]:
+    """For each side how many telling words each text has, 64 bits of which each sets one, and a sum that only the same
+    words give (as far as 64 random bits for each can tell); and the texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -109,9 +110,11 @@ def _words(column: Coded, x: Positions, y: Positions) -> tuple[Positions, Positi
     word = words.flatten().dictionary_encode()
     telling = ~np.isin(word.dictionary.to_numpy(zero_copy_only=False), SILENT)[word.indices.to_numpy()]
     bit = np.left_shift(telling.astype(np.uint64), word.indices.to_numpy().astype(np.uint64) % 64)
+    worth = np.random.default_rng(0).integers(2**64, size=len(word.dictionary), dtype=np.uint64)
     starts = words.offsets.to_numpy()[:-1]
     many = np.add.reduceat(telling.astype(np.int8), starts)
-    return many.reshape(2, -1), np.bitwise_or.reduceat(bit, starts).reshape(2, -1), *sides
+    total = np.add.reduceat(worth[word.indices.to_numpy()] * telling, starts)
+    return many.reshape(2, -1), np.bitwise_or.reduceat(bit, starts).reshape(2, -1), total.reshape(2, -1), *sides
 
 
 def share_token(column: Coded, a: Positions, b: Positions, among: Flags) -> Flags:
@@ -119,7 +122,7 @@ def share_token(column: Coded, a: Positions, b: Positions, among: Flags) -> Flag
     rows, x, y = _differing(column, a, b, among)
     if not len(rows):
         return _marked(len(a), rows)
-    _, (in_x, in_y), left, right = _words(column, x, y)
+    _, (in_x, in_y), _, left, right = _words(column, x, y)
     maybe = np.flatnonzero(in_x & in_y)
     pairs = _texts(left, right, maybe)
     return _marked(len(a), rows[maybe[_flags(not set(x.split()).isdisjoint(y.split()) for x, y in pairs)]])
@@ -131,18 +134,13 @@ def tokens_compared(column: Coded, a: Positions, b: Positions, among: Flags) -> 
     rows, x, y = _differing(column, a, b, among)
     if not len(rows):
         return (_marked(len(a), rows),) * 3
-    (many_x, many_y), (in_x, in_y), left, right = _words(column, x, y)
+    (many_x, many_y), (in_x, in_y), (all_x, all_y), left, right = _words(column, x, y)
     several = np.minimum(many_x, many_y) > 1
-    maybe = np.flatnonzero(several & (many_x == many_y) & (in_x == in_y))
-    same = maybe[_flags(_telling(x) == _telling(y) for x, y in _texts(left, right, maybe))]
+    same = several & (many_x == many_y) & (all_x == all_y)
     maybe = np.flatnonzero(several & (many_x != many_y) & (((in_x & ~in_y) == 0) | ((in_y & ~in_x) == 0)))
     words = ((set(x.split()), set(y.split())) for x, y in _texts(left, right, maybe))
     cut = maybe[_flags(x < y or y < x for x, y in words)]
     return _marked(len(a), rows[same]), _marked(len(a), rows[cut]), _marked(len(a), rows[_joined(left, right)])
-
-
-def _telling(name: str) -> list[str]:
-    return sorted(word for word in name.split() if word not in SILENT)
 
 
 def _joined(left: Any, right: Any) -> Positions:
