@@ -144,10 +144,15 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     if row is None:
         return []
     told = f"{row[0]} service requests, {row[1]} with a result, {row[2]} whose patient was not in the delivery"
-    return [f"FHIR: {told}, {late} results of earlier nights' requests."]
+    notes = [f"FHIR: {told}, {late} results of earlier nights' requests."]
+    if row[3] or row[4]:
+        told = f"{row[3]} service requests whose encounter was not in the delivery, {row[4]} whose organisation was not"
+        notes.append(f"FHIR: {told}.")
+    return notes
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> tuple[int, ...] | None:
     return con.execute(
-        "SELECT count(*), count(*) FILTER (results > 0), count(*) FILTER (patient_missing) FROM fhir_order"
+        "SELECT count(*), count(*) FILTER (results > 0), count(*) FILTER (patient_missing), "
+        "count(*) FILTER (encounter_missing), count(*) FILTER (organization_missing) FROM fhir_order"
     ).fetchone()

@@ -41,6 +41,12 @@ def _of(alias: str, field: str) -> str:
     return f"CASE WHEN {alias}1.key IS NOT NULL THEN {alias}1.{field} ELSE {alias}2.{field} END"
 
 
+def _home(alias: str, reference: str) -> str:
+    """The code of an organisation's hospital; its departments may stand in another file. Unknown: what it is called."""
+    near = f"CASE WHEN NOT {alias}1.torn THEN {alias}1.code END"
+    return f"coalesce({near}, {alias}2.code, nullif(split_part({reference}, '/', 2), ''))"
+
+
 # Observation → ServiceRequest: by basedOn, by the report it stands in, or as a member of such an observation.
 _LINKS = [
     """CREATE OR REPLACE TEMP TABLE fhir_link AS
@@ -105,7 +111,11 @@ WITH RECURSIVE climb AS (
                                   AND o.key = c.part_of
     WHERE c.height < {_HEIGHT} AND list_has_any(c.kinds, ['dept', 'team'])
 )
-SELECT c.at, c.scope, c.key, arg_max(c.code, c.height) AS code FROM climb AS c GROUP BY ALL"""
+SELECT c.at, c.scope, c.key, arg_max(c.code, c.height) AS code,
+       -- the organisation above stands in no file that has been looked at
+       arg_max(coalesce(list_has_any(c.kinds, ['dept', 'team']) AND c.part_of IS NOT NULL AND c.height < {_HEIGHT},
+                        false), c.height) AS torn
+FROM climb AS c GROUP BY ALL"""
 
 _PROVIDER = f"""coalesce({_of("encounter", "provider")},
     CASE WHEN contains(q.requester, 'Organization/') THEN q.requester END,
@@ -130,6 +140,7 @@ WITH located AS (
            coalesce(r.performer, p.performer) AS performer,
            coalesce(q.specimen, r.specimen, t.specimen) AS taken,
            patient1.key IS NULL AND patient2.key IS NULL AS patient_missing,
+           q.encounter IS NOT NULL AND encounter1.key IS NULL AND encounter2.key IS NULL AS encounter_missing,
            {_PATIENT},
            {_of("encounter", "class")} AS class, {_of("encounter", "id")} AS encounter_id,
            coalesce({_of("encounter", "department")}, {_of("encounter", "service")}, {_of("place", "name")})
@@ -143,8 +154,8 @@ WITH located AS (
     {_find("fhir_location", "place", "q", "q.location")}
 )
 SELECT l.*, {_CODING} AS coding,
-       coalesce({_of("org", "code")}, nullif(split_part(l.provider, '/', 2), '')) AS facility,
-       coalesce({_of("lab", "code")}, nullif(split_part(l.performer, '/', 2), '')) AS laboratory,
+       {_home("org", "l.provider")} AS facility, {_home("lab", "l.performer")} AS laboratory,
+       l.provider IS NOT NULL AND coalesce(org1.torn, true) AND coalesce(org2.torn, true) AS organization_missing,
        coalesce({_of("tube", "kind")}, {_of("tube", "kind_name")}) AS tube,
        coalesce({_of("tube", "collected")}, {_of("tube", "collected_start")}) AS collected
 FROM located AS l
@@ -202,7 +213,8 @@ _REASONS = ", ".join(f"'{reason}'" for reason in ORDER_REASONS)
 COLUMNS: dict[str, str] = {
     "facility_id": "facility",
     "order_id": "coalesce(identifier, id)",
-    "patient_id": "coalesce(patient_own, patient_id, nullif(split_part(subject, '/', 2), ''))",
+    # A group, a device or a place may be examined too: it is no patient.
+    "patient_id": "coalesce(patient_own, patient_id, nullif(regexp_extract(subject, '^Patient/(.*)$', 1), ''))",
     "national_id": "patient_national",
     "insurance_id": "patient_cards",
     "full_name": "coalesce(patient_name, concat_ws(' ', patient_family, array_to_string(patient_givens, ' ')))",

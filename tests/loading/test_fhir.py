@@ -116,6 +116,18 @@ def test_a_department_is_of_its_hospital(loader: Loader, warehouse: Warehouse, t
     assert rows(warehouse, query) == [("98001", True)]
 
 
+def test_a_department_and_its_hospital_in_files_of_their_own(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    ward = {"resourceType": "Organization", "id": "ward", "type": [{"coding": [{"code": "dept"}]}]}
+    found = changed("Encounter", serviceProvider={"reference": "Organization/ward"})
+    ndjson(tmp_path / "hospitals.ndjson", *found[:1])
+    ndjson(tmp_path / "work.ndjson", *found[1:], ward | {"partOf": {"reference": "Organization/bv1"}})
+    summary = loader(tmp_path)
+    assert rows(warehouse, "SELECT DISTINCT facility_id FROM line") == [("98001",)]
+    assert not any("organisation" in note for note in summary.notes)
+
+
 def changed(kind: str, **values: Any) -> list[Resource]:
     """The sample with the first resource of a kind changed."""
     found = resources()
@@ -247,6 +259,25 @@ def test_what_leads_nowhere_is_counted(loader: Loader, warehouse: Warehouse, tmp
     summary = loader(ndjson(tmp_path / "a.ndjson", *alone))
     assert any("2 whose patient was not in the delivery" in note for note in summary.notes)
     assert rejected(warehouse) == [(1, "facility_id", "missing_value"), (2, "facility_id", "missing_value")]
+
+
+def test_an_encounter_or_an_organisation_that_is_not_there_is_counted(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    here = {"reference": "Organization/98009"}
+    alone = [one for one in changed("Patient", managingOrganization=here) if one["resourceType"] != "Encounter"]
+    summary = loader(ndjson(tmp_path / "a.ndjson", *alone[1:]))
+    assert any(
+        "2 service requests whose encounter was not in the delivery, 2 whose organisation was not" in note
+        for note in summary.notes
+    )
+    assert rows(warehouse, "SELECT DISTINCT facility_id FROM line") == [("98009",)]
+
+
+@pytest.mark.parametrize("subject", ["Group/g1", "Device/BN01", "Location/1", "#p", "BN01", "Patient?identifier=x|1"])
+def test_only_a_patient_is_one(loader: Loader, warehouse: Warehouse, tmp_path: Path, subject: str) -> None:
+    loader(ndjson(tmp_path / "a.ndjson", *changed("ServiceRequest", subject={"reference": subject})))
+    assert rejected(warehouse) == [(1, "patient_id", "missing_value")]
 
 
 def test_broken_lines(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
