@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.matching import blocking
+from dedup.matching import blocking, state
 from dedup.matching.comparing import compare
 from dedup.matching.deciding import METHODS, decide
 from dedup.matching.model import name_bits
@@ -107,15 +107,14 @@ def _reach(con: duckdb.DuckDBPyConnection, table: str, start: Positions) -> None
     """The temporary ``table`` of every variant that a chain of ties leads to from those stirred or in ``start``."""
     import pyarrow as pa
 
-    ties = columns(
-        con,
-        f"""
-      SELECT variant_a AS a, variant_b AS b FROM match_edge WHERE method <= {METHODS.index("fuzzy")}
+    sql = f"SELECT variant_a AS a, variant_b AS b FROM match_edge WHERE method <= {METHODS.index('fuzzy')}"
+    if state.any_decision(con):
+        sql += """
       UNION ALL
       SELECT x.variant_no, y.variant_no FROM match_decision AS d
       JOIN match_record AS x ON x.patient_record_id = d.record_a
-      JOIN match_record AS y ON y.patient_record_id = d.record_b WHERE d.same_person""",
-    )
+      JOIN match_record AS y ON y.patient_record_id = d.record_b WHERE d.same_person"""
+    ties = columns(con, sql)
     a, b, stirred = ties["a"], ties["b"], columns(con, "SELECT variant_no FROM stirred")["variant_no"]
     reached = np.zeros(1 + max(int(some.max(initial=-1)) for some in (a, b, start, stirred)), dtype=np.bool_)
     reached[stirred] = reached[start] = True

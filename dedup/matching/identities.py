@@ -33,37 +33,40 @@ class Arrivals:
 
 
 def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
-    """Normalise the records in todo (or all), and give them their variants, new ones where needed."""
-    waiting = "SELECT DISTINCT patient_record_id FROM todo WHERE stage = 'match'"
-    if everything:
-        waiting = "SELECT patient_record_id FROM patient_identity UNION SELECT patient_record_id FROM patient_record"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE waiting AS {waiting}")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE gone AS SELECT patient_record_id FROM waiting ANTI JOIN patient_identity "
-        "USING (patient_record_id)"
-    )
-    if everything:
-        _normalise(con, "patient_identity")
-    else:  # found once, read twice; by place, since what is new stands behind all else, which is then not read
+    """Normalise the records in todo (or all, nothing of which may be kept), and give them their variants, new ones
+    where needed. Of all records there is no ``stirred`` and no ``unused``."""
+    source, known = "patient_identity", "patient_record"
+    if not everything:
+        source, known = "arriving", "waiting"
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE waiting AS SELECT DISTINCT patient_record_id FROM todo WHERE stage = 'match'"
+        )
+        # Found once, read twice; by place, since what is new stands behind all else, which is then not read.
         con.execute(
             "CREATE OR REPLACE TEMP TABLE arriving AS FROM patient_identity WHERE rowid IN "
             "(SELECT i.rowid FROM patient_identity AS i SEMI JOIN waiting USING (patient_record_id))"
         )
-        _normalise(con, "arriving")
-        con.execute("DROP TABLE arriving")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT patient_record_id FROM {known} ANTI JOIN {source} "
+        "USING (patient_record_id)"
+    )
+    _normalise(con, source)
     last = state.count(con, "SELECT coalesce(max(variant_no), -1) FROM match_variant")
     _number(con, last)
     _add_new(con, last)
-    con.execute("""
-      CREATE OR REPLACE TEMP TABLE stirred AS
-      SELECT variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)
-      UNION SELECT variant_no FROM arrived""")
-    con.execute("DELETE FROM match_record WHERE patient_record_id IN (FROM waiting)")
+    if not everything:
+        con.execute("""
+          CREATE OR REPLACE TEMP TABLE stirred AS
+          SELECT variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)
+          UNION SELECT variant_no FROM arrived""")
+        con.execute("DELETE FROM match_record WHERE patient_record_id IN (FROM waiting)")
     con.execute("INSERT INTO match_record SELECT patient_record_id, variant_no FROM arrived")
-    con.execute("CREATE OR REPLACE TEMP TABLE unused AS FROM stirred ANTI JOIN match_record USING (variant_no)")
-    con.execute("DELETE FROM match_variant WHERE variant_no IN (FROM unused)")
-    records = state.count(con, "SELECT count(*) FROM waiting")
-    con.execute("DROP TABLE waiting")
+    if not everything:
+        con.execute("CREATE OR REPLACE TEMP TABLE unused AS FROM stirred ANTI JOIN match_record USING (variant_no)")
+        con.execute("DELETE FROM match_variant WHERE variant_no IN (FROM unused)")
+        con.execute("DROP TABLE arriving")
+        con.execute("DROP TABLE waiting")
+    records = state.count(con, "SELECT (SELECT count(*) FROM arrived) + (SELECT count(*) FROM gone)")
     return Arrivals(last, records)
 
 

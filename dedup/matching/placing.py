@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.matching import clustering
+from dedup.matching import clustering, state
 from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
 from dedup.matching.model import probability
 from dedup.matching.variants import columns
@@ -90,6 +90,8 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
 
 def _parted(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Positions:
     """Identities of which a human said that two records with it are two persons."""
+    if not state.any_decision(con):
+        return np.zeros(0, dtype=np.int64)
     rows = columns(
         con,
         """
@@ -118,6 +120,8 @@ def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tup
 
 def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions, Positions]:
     """Packed pairs of nodes that a human said are one person, and two."""
+    if not state.any_decision(con):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     rows = columns(
         con,
         """
@@ -125,8 +129,6 @@ def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions
       SEMI JOIN (FROM match_record SEMI JOIN component USING (variant_no)) AS r ON r.patient_record_id = record_a
       ORDER BY record_a, record_b""",
     )
-    if not len(rows["record_a"]):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     by_id = np.argsort(nodes.record)
     known = nodes.record[by_id]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dedup.settings import MatchingSettings
 
-__all__ = ["clear", "count", "learn", "made_with", "note_made_with", "serving"]
+__all__ = ["any_decision", "clear", "count", "learn", "made_with", "note_made_with", "serving"]
 
 
 def serving(con: duckdb.DuckDBPyConnection) -> Scorecard:
@@ -58,6 +58,11 @@ def clear(con: duckdb.DuckDBPyConnection) -> None:
     """Forget all identities and edges; persons and human decisions stay until they are written anew."""
     for table in ("match_edge", "match_record", "match_variant", "match_state"):
         con.execute(f"DELETE FROM {table}")
+
+
+def any_decision(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a human has decided anything; to look for what was decided takes a look at all records."""
+    return count(con, "SELECT count(*) FROM (FROM match_decision LIMIT 1)") > 0
 
 
 def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
