@@ -50,8 +50,7 @@ RESULTS = ("MA_DICH_VU", "NGAY_KQ", "GIA_TRI", "DON_VI_DO", "KET_LUAN")
 
 #: One row an order, with its stay and its first result: by service and result time, else by service alone.
 SOURCE = """(
-    SELECT o.*, s.* EXCLUDE (encounter_no, MA_LK), coalesce(timed.result, untimed.result) AS result,
-           row_number() OVER (PARTITION BY o.encounter_no ORDER BY o.row_number) AS place
+    SELECT o.*, s.* EXCLUDE (encounter_no, MA_LK), coalesce(timed.result, untimed.result) AS result
     FROM xml3 AS o
     JOIN xml1 AS s USING (encounter_no)
     LEFT JOIN (

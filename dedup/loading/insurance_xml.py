@@ -20,6 +20,7 @@ from typing import Any
 from lxml import etree
 
 from dedup.loading.insurance_count import count_orders, count_payload, has_doctype, is_label
+from dedup.loading.insurance_fields import Element, first_fields, local_name, plain, rows_of, trimmed
 from dedup.loading.insurance_sql import COLUMNS, ORDERS, RESULTS, SOURCE, STAYS
 from dedup.loading.landing import Filed, Landing
 
@@ -28,8 +29,6 @@ __all__ = ["land", "recognise"]
 _BATCH = 50_000
 _GROUPS = {"1", "2", "3"}
 _ROOT = re.compile(rb"<(?:\w+:)?(GIAMDINHHS|HOSO)[\s>/]", re.IGNORECASE)
-
-Element = Any  # lxml's element types say less than this
 
 
 def recognise(head: bytes) -> bool:
@@ -83,11 +82,11 @@ def _records(path: Path) -> Iterator[_Record]:
     facility_id, filed_on = "", None
     with path.open("rb") as file:
         for _, element in etree.iterparse(file, events=("end",), tag=_tags(path), **_parser_options()):
-            name = _name(element)
+            name = local_name(element)
             if name == "MACSKCB":
-                facility_id = (element.text or "").strip()
+                facility_id = trimmed(element.text)
             elif name == "NGAYLAP":
-                filed_on = _day((element.text or "").strip())
+                filed_on = _day(trimmed(element.text))
             elif element.getparent() is None or name == "HOSO":
                 yield _record(element, facility_id, filed_on)
                 _free(element)
@@ -100,10 +99,6 @@ def _tags(path: Path) -> list[str]:
         head = file.read(1 << 20).replace(b"\0", b"")
     spelled = {found.decode() for found in wanted.findall(head)} | {"HOSO", "MACSKCB", "NGAYLAP"}
     return sorted({f"{{*}}{name}" for name in spelled})
-
-
-def _name(element: Element) -> str:
-    return str(etree.QName(element).localname).upper()
 
 
 def _day(text: str) -> datetime.date | None:
@@ -122,10 +117,10 @@ def _free(element: Element) -> None:
 def _record(element: Element, facility_id: str, filed_on: datetime.date | None) -> _Record:
     record = _Record(facility_id, filed_on)
     for part in element:
-        if not isinstance(part.tag, str) or _name(part) != "FILEHOSO":
+        if not isinstance(part.tag, str) or local_name(part) != "FILEHOSO":
             continue
-        fields = {_name(child): child for child in part if isinstance(child.tag, str)}
-        kind = (fields["LOAIHOSO"].text or "").strip().upper() if "LOAIHOSO" in fields else ""
+        fields = {local_name(child): child for child in part if isinstance(child.tag, str)}
+        kind = trimmed(fields["LOAIHOSO"].text).upper() if "LOAIHOSO" in fields else ""
         if kind in record.roots and "NOIDUNGFILE" in fields:
             try:
                 root = _payload(fields["NOIDUNGFILE"])
@@ -144,7 +139,7 @@ def _record(element: Element, facility_id: str, filed_on: datetime.date | None) 
 
 def _misplaced(content: Element, kind: str) -> int:
     """Orders in a part that is labelled as another one, or as none there is."""
-    inside = sum(_plain(row[_GROUP]) in _GROUPS for row in _rows(content, "CHI_TIET_DVKT", ORDERS))
+    inside = sum(plain(row[_GROUP]) in _GROUPS for row in rows_of(content, "CHI_TIET_DVKT", ORDERS))
     return inside or (count_payload(content.text) if kind and not is_label(kind) else 0)
 
 
@@ -153,7 +148,7 @@ def _payload(element: Element) -> Element | None:
     for child in element:
         if isinstance(child.tag, str):
             return child
-    text = (element.text or "").strip().lstrip("\ufeff")
+    text = trimmed(element.text).lstrip("\ufeff")
     if not text:
         return None
     if text.startswith("<"):
@@ -186,25 +181,27 @@ class _Batch:
 
     def add(self, record: _Record) -> None:
         self.encounter_no += 1
-        stay = _first(record.roots["XML1"], STAYS)
-        orders = [row for root in record.roots["XML3"] for row in _rows(root, "CHI_TIET_DVKT", ORDERS)]
-        orders = [row for row in orders if _plain(row[_GROUP]) in _GROUPS]
+        stay = first_fields(record.roots["XML1"], STAYS)
+        orders = [row for root in record.roots["XML3"] for row in rows_of(root, "CHI_TIET_DVKT", ORDERS)]
+        orders = [row for row in orders if plain(row[_GROUP]) in _GROUPS]
         problem = self._problem(record, stay, orders)
+        place = 0
         for row in orders:
             self.row_number += 1
             if problem:
                 self.rejects.append((self.row_number, *problem))
-            elif row[_ENCOUNTER] and stay and row[_ENCOUNTER] != stay[_STAY]:
+            elif stay and trimmed(row[_ENCOUNTER]) not in ("", stay[_STAY]):
                 self.rejects.append((self.row_number, "encounter_id", "missing_encounter"))
             else:
-                self.orders.append((self.row_number, self.encounter_no, *row))
+                place += 1
+                self.orders.append((self.row_number, self.encounter_no, place, *row))
         for _ in range(record.lost):
             self.row_number += 1
             self.rejects.append((self.row_number, "", "unreadable_payload"))
         if problem or stay is None:
             return
         self.stays.append((self.encounter_no, record.facility_id, *stay))
-        results = [row for root in record.roots["XML4"] for row in _rows(root, "CHI_TIET_CLS", RESULTS)]
+        results = [row for root in record.roots["XML4"] for row in rows_of(root, "CHI_TIET_CLS", RESULTS)]
         self.results += [(self.encounter_no, number, *row) for number, row in enumerate(results)]
         self._file(record, stay)
         if len(self.orders) + len(self.results) >= _BATCH:
@@ -225,20 +222,18 @@ class _Batch:
     def _file(self, record: _Record, stay: tuple[str, ...]) -> None:
         facility_id = stay[STAYS.index("MA_CSKCB")] or record.facility_id
         if facility_id and stay[_STAY]:
-            withdrawn = _plain(stay[STAYS.index("MA_DOITUONG_KCB")]) == "8"
+            withdrawn = plain(stay[STAYS.index("MA_DOITUONG_KCB")]) == "8"
             self.filed.append(Filed(self.encounter_no, facility_id, stay[_STAY], record.filed_on, withdrawn))
             self.landing.dated = record.filed_on is not None
 
     def flush(self) -> None:
-        import pyarrow as pa
-
         self.landing.reject(self.rejects)
         self.landing.file(self.filed)
         if self.orders:
             tables = {
-                "xml1": _table(pa, ("encounter_no", "ENVELOPE", *STAYS), self.stays),
-                "xml3": _table(pa, ("row_number", "encounter_no", *ORDERS), self.orders),
-                "xml4": _table(pa, ("encounter_no", "result_no", *RESULTS), self.results),
+                "xml1": _table(("encounter_no", "ENVELOPE", *STAYS), self.stays),
+                "xml3": _table(("row_number", "encounter_no", "place", *ORDERS), self.orders),
+                "xml4": _table(("encounter_no", "result_no", *RESULTS), self.results),
             }
             for name, table in tables.items():
                 self.landing.con.register(name, table)
@@ -251,44 +246,15 @@ class _Batch:
 _GROUP = ORDERS.index("MA_NHOM")
 _ENCOUNTER = ORDERS.index("MA_LK")
 _STAY = STAYS.index("MA_LK")
+_NUMBERS = ("row_number", "encounter_no", "place", "result_no")
 
 
-def _plain(number: str) -> str:
-    return number.lstrip("0")
+def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Any:
+    """Rows as columns; texts without blanks around them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-
-def _table(pa: Any, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Any:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    kinds = [pa.int64() if name in ("row_number", "encounter_no", "result_no") else pa.string() for name in names]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
-    return pa.table(dict(zip(names, arrays, strict=True)))
-
-
-def _first(roots: list[Element], names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The patient's fields: of TONG_HOP itself, or of the first element below that has them."""
-    for root in roots:
-        for element in root.iter("{*}*"):
-            fields = {_name(child): (child.text or "").strip() for child in element if isinstance(child.tag, str)}
-            if "MA_LK" in fields:
-                return tuple(fields.get(name, "") for name in names)
-    return None
-
-
-def _rows(root: Element, tag: str, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The wanted fields of every ``tag`` at any depth, as text; absent ones are blank.
-
-    Where two orders have run together, nobody knows which field is whose: each becomes a row without values.
-    """
-    for element in root.iter(f"{{*}}{tag}", f"{{*}}{tag.lower()}"):
-        fields = {child.tag: child.text for child in element}
-        if not fields.keys() & {"MA_DICH_VU"}:
-            fields = {_name(child): child.text for child in element if isinstance(child.tag, str)}
-        groups = _texts(element, "MA_NHOM") if len(fields) < len(element) else []
-        if len(groups) > 1:
-            yield from (tuple(group if name == "MA_NHOM" else "" for name in names) for group in groups)
-            continue
-        yield tuple((fields.get(name) or "").strip() for name in names)
-
-
-def _texts(element: Element, name: str) -> list[str]:
-    return [(child.text or "").strip() for child in element if isinstance(child.tag, str) and _name(child) == name]
+    columns = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
+    numbers = {name: pa.array(columns.pop(name), pa.int64()) for name in names if name in _NUMBERS}
+    texts = {name: pc.utf8_trim_whitespace(pa.array(column, pa.string())) for name, column in columns.items()}
+    return pa.table(numbers | {name: pc.fill_null(column, "") for name, column in texts.items()})
