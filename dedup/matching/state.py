@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from dedup.matching import blocking, normalising
 from dedup.matching.model import Scorecard, shipped
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def learn(con: duckdb.DuckDBPyConnection, run_id: int, settings: MatchingSetting
 
 
 def made_with(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> bool:
-    """Whether the edges kept were made with this scorecard, these settings and this DuckDB.
+    """Whether the edges kept were made with this scorecard, these settings, this normalising and this DuckDB.
 
     Block keys are DuckDB's hashes, which another version may make otherwise.
     """
@@ -73,5 +74,6 @@ def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
 
 def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> str:
     version = con.execute("SELECT version()").fetchone()
-    parts = [card.to_json(), settings.model_dump_json(), version[0] if version else ""]
+    keys = blocking.keyed_sql(normalising.normalise_sql(""), "")
+    parts = [card.to_json(), settings.model_dump_json(), keys, version[0] if version else ""]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

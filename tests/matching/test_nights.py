@@ -124,6 +124,23 @@ def test_a_record_that_is_gone_leaves_its_person(warehouse: Warehouse) -> None:
     assert held == [("F0000", "single")]
 
 
+def test_an_identity_changes_hands_in_one_night(warehouse: Warehouse) -> None:
+    add_records(warehouse, [LAN | {"facility_id": "F1"}, LAN | {"facility_id": "F2", "phone": "0912345678"}])
+    run_match(warehouse)
+    binh = LAN | {"national_id": "001070000777", "full_name": "Trần Văn Bình", "sex": "male"}
+    night = [binh | {"facility_id": "F1"}, LAN | {"facility_id": "F9"}, binh | {"facility_id": "F2"}]
+    add_records(warehouse, night)
+    run_match(warehouse)
+    again = memory_warehouse()
+    add_records(again, night)
+    run_match(again)
+    persons = "SELECT * FROM patient_record ORDER BY patient_record_id"
+    assert warehouse.con.execute(persons).fetchall() == again.con.execute(persons).fetchall()
+    assert _persons(warehouse) == 2
+    kept = "SELECT count(*) FROM match_variant"
+    assert warehouse.con.execute(kept).fetchall() == again.con.execute(kept).fetchall() == [(2,)]
+
+
 def test_nothing_to_do_does_nothing(warehouse: Warehouse) -> None:
     summary = run_match(warehouse)
     assert (summary.records, summary.persons, summary.pairs) == (0, 0, 0)
