@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -27,6 +29,7 @@ from dedup.reporting.words import Words
 __all__ = ["policy", "render_html", "style_sheet", "template"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_PAGE_BYTES = 1_000_000  # as much as a mailbox or a slow line bears
 _ROWS_KEPT = 500  # of every table but the orders, which limits itself
 _ROWS_OPEN = 15  # shown before "show all"
 _ROWS_PRINTED = 40  # as report.css has it
@@ -70,7 +73,21 @@ class _Part:
 
 
 def render_html(figures: Figures, lang: str) -> str:
-    """The whole page. ``lang``: vi or en."""
+    """The whole page, of at most a megabyte: the last of the orders make room. ``lang``: vi or en."""
+    page = _page(figures, lang)
+    while (
+        (over := len(page.encode()) - _PAGE_BYTES) > 0 and "orders" in figures.tables and figures.tables["orders"].rows
+    ):
+        orders = figures.tables["orders"]
+        held = len(orders.rows)
+        kept = held - math.ceil(held * over / len(page.encode())) - 1  # if the page were orders only; else once more
+        fewer = dataclasses.replace(orders, rows=orders.rows[: max(0, kept)])
+        figures = dataclasses.replace(figures, tables={**figures.tables, "orders": fewer})
+        page = _page(figures, lang)
+    return page
+
+
+def _page(figures: Figures, lang: str) -> str:
     words = Words(lang)
     style, script = style_sheet(), _read("report.js")
     spoken = {name: words(text) for name, text in _SCRIPT_WORDS.items()}

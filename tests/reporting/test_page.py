@@ -92,3 +92,16 @@ def test_no_patient_number(warehouse: Warehouse) -> None:
 def test_empty() -> None:
     with memory_warehouse() as empty:
         assert "Nothing to show under: Repeats by verdict, " in render_html(figures(empty), "en")
+
+
+def test_orders_make_room_on_a_page_that_is_too_large(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = figures(warehouse)
+    full = render_html(whole, "en")
+    assert "not on this page" not in full
+    most = len(full.encode()) - 1000
+    monkeypatch.setattr("dedup.reporting.page._PAGE_BYTES", most)
+    cut = render_html(whole, "en")
+    assert most - 1500 < len(cut.encode()) <= most
+    shown, held = (len(parsed(text).xpath("//table[@id='t-orders']//tr")) for text in (cut, full))
+    assert 0 < shown < held
+    assert f"{held - shown} more orders are not on this page" in cut
