@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dedup.matching import state
 from dedup.schema import TABLES
 
 if TYPE_CHECKING:
@@ -34,8 +35,12 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
         (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew
       FROM placed AS p JOIN earliest AS e USING (cluster)
       LEFT JOIN patient_record AS old USING (patient_record_id)""")
-    _log(con, run_id)
-    _judge_again(con)
+    if state.count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
+        _log(con, run_id)
+        _judge_again(con)
+        _take_back(con)
+    else:
+        con.execute(_ASK.format("FROM settled"))
     _write(con)
     counts = con.execute(
         """
@@ -47,6 +52,12 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     con.execute("DROP TABLE settled")
     merged, split, moved = counts if counts is not None else (0, 0, 0)
     return {"persons_merged": merged, "persons_split": split, "records_moved": moved}
+
+
+#: Ask the stage ``flag`` to judge these patient records, once.
+_ASK = """
+  INSERT INTO todo (stage, patient_record_id) SELECT 'flag', patient_record_id FROM ({})
+  ANTI JOIN (SELECT patient_record_id FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)"""
 
 
 def _log(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
@@ -67,21 +78,21 @@ def _log(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
 
 def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
     """All records of persons that somebody joined or left, and those now held by another method (flags show it)."""
-    con.execute("""
-      INSERT INTO todo (stage, patient_record_id)
+    con.execute(
+        _ASK.format("""
       WITH moved AS (
         SELECT person_id, old_person_id FROM settled WHERE old_person_id IS DISTINCT FROM person_id
         UNION ALL SELECT NULL, person_id FROM patient_record SEMI JOIN gone USING (patient_record_id)
       ), person AS (SELECT person_id FROM moved UNION ALL SELECT old_person_id FROM moved)
-      SELECT 'flag', patient_record_id FROM (
-        SELECT patient_record_id FROM settled WHERE held_anew
-        UNION ALL SELECT patient_record_id FROM (FROM settled WHERE NOT held_anew) SEMI JOIN person USING (person_id)
-        UNION ALL SELECT patient_record_id FROM patient_record
-          SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id))
-      ANTI JOIN (SELECT patient_record_id FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)""")
+      SELECT patient_record_id FROM settled WHERE held_anew
+      UNION ALL SELECT patient_record_id FROM (FROM settled WHERE NOT held_anew) SEMI JOIN person USING (person_id)
+      UNION ALL SELECT patient_record_id FROM patient_record
+        SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id)""")
+    )
 
 
-def _write(con: duckdb.DuckDBPyConnection) -> None:
+def _take_back(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what is written anew, and what is no more; of the others only the person changes."""
     con.execute("DELETE FROM patient_record WHERE patient_record_id IN (FROM gone)")
     con.execute(f"""
       UPDATE patient_record SET {", ".join(f"{name} = s.{name}" for name in _DECIDED)}
@@ -89,6 +100,9 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
       WHERE s.patient_record_id = patient_record.patient_record_id
         AND (s.held_anew OR s.old_person_id <> s.person_id)""")
     con.execute("DELETE FROM patient_record WHERE patient_record_id IN (SELECT patient_record_id FROM normalised)")
+
+
+def _write(con: duckdb.DuckDBPyConnection) -> None:
     columns = TABLES["patient_record"].columns
     values = ", ".join(
         f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}"
