@@ -13,14 +13,17 @@ Element = Any  # lxml's element types say less than this
 
 
 def local_name(element: Element) -> str:
+    """Its name in capitals, without a namespace."""
     return str(etree.QName(element).localname).upper()
 
 
 def trimmed(cell: str | None) -> str:
+    """The cell without blanks around it; blank for none."""
     return (cell or "").strip()
 
 
 def plain(number: str | None) -> str:
+    """A number as text, without leading zeros."""
     return trimmed(number).lstrip("0")
 
 
