@@ -113,7 +113,7 @@ def stage_late(landings: Sequence[Landing]) -> int:
 
 def remember(con: duckdb.DuckDBPyConnection) -> None:
     """Keep what later nights may need; part of the load's transaction."""
-    con.execute("DELETE FROM waiting_result WHERE request_key IN (SELECT request_key FROM asked)")
+    con.execute("DELETE FROM waiting_result WHERE request_key IN (SELECT request_key FROM became)")
     con.execute("DELETE FROM waiting_result WHERE request_key IN (SELECT request_key FROM late)")
     con.execute(
         f"""

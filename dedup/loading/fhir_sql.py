@@ -41,10 +41,9 @@ def _of(alias: str, field: str) -> str:
     return f"CASE WHEN {alias}1.key IS NOT NULL THEN {alias}1.{field} ELSE {alias}2.{field} END"
 
 
-def _home(alias: str, reference: str) -> str:
-    """The code of an organisation's hospital; its departments may stand in another file. Unknown: what it is called."""
-    near = f"CASE WHEN NOT {alias}1.torn THEN {alias}1.code END"
-    return f"coalesce({near}, {alias}2.code, nullif(split_part({reference}, '/', 2), ''))"
+def _home(alias: str) -> str:
+    """The code of an organisation's hospital, whose departments may stand in another file; NULL when it is unknown."""
+    return f"coalesce(CASE WHEN NOT {alias}1.torn THEN {alias}1.code END, {alias}2.code)"
 
 
 # Observation → ServiceRequest: by basedOn, by the report it stands in, or as a member of such an observation.
@@ -154,7 +153,9 @@ WITH located AS (
     {_find("fhir_location", "place", "q", "q.location")}
 )
 SELECT l.*, {_CODING} AS coding,
-       {_home("org", "l.provider")} AS facility, {_home("lab", "l.performer")} AS laboratory,
+       -- An unknown hospital has no line, unless it is called by its code; an unknown laboratory is some other one.
+       coalesce({_home("org")}, nullif(regexp_extract(l.provider, '^Organization/([0-9]{{5}})$', 1), '')) AS facility,
+       coalesce({_home("lab")}, nullif(split_part(l.performer, '/', 2), '')) AS laboratory,
        l.provider IS NOT NULL AND coalesce(org1.torn, true) AND coalesce(org2.torn, true) AS organization_missing,
        coalesce({_of("tube", "kind")}, {_of("tube", "kind_name")}) AS tube,
        coalesce({_of("tube", "collected")}, {_of("tube", "collected_start")}) AS collected

@@ -90,6 +90,8 @@ MAKERS: dict[str, Callable[[str], bytes]] = {
     "fhir": fhir,
     "fhir-bundle": bundle,
 }
+CUTS = [f"cut{part}" for part in range(1, 7)]  # after so many sevenths
+SCRAMBLED = [f"scrambled{seed}" for seed in range(4)]
 BINARY = ("parquet", "xlsx")
 
 
@@ -120,8 +122,8 @@ def harmless(kind: str) -> dict[str, bytes]:
 def harmful(kind: str) -> dict[str, bytes]:
     """What must be told: each of these is damaged."""
     data, size = MAKERS[kind](NAME), len(MAKERS[kind](NAME))
-    found = {f"cut{part}": data[: size * part // 7] for part in range(1, 7)}
-    found |= {f"scrambled{seed}": scrambled(data, seed) for seed in range(4)}
+    found = {name: data[: size * part // 7] for part, name in enumerate(CUTS, 1)}
+    found |= {name: scrambled(data, seed) for seed, name in enumerate(SCRAMBLED)}
     found["tail"] = data + b"\0" * 5000
     found["deep archive"] = zipped(a=zipped(b=zipped(c=data + b"\n")))
     found["cut.gz"] = gzip.compress(data)[:-9]
@@ -168,20 +170,13 @@ NOT_STORED = """SELECT source_name FROM delivery AS d WHERE rows_loaded <>
 
 UNHARMED = """SELECT source_name FROM delivery AS d
     WHERE NOT EXISTS (FROM rejected_row AS r WHERE r.delivery_id = d.delivery_id)"""
-#: What nobody can see is damaged: a header alone, a quotation mark in a name, a cut message (HL7 v2 has no end mark), and
-#: what a workbook's own checksums do not cover.
+#: What nobody can see is damaged: a header alone, a quotation mark in a name, a cut message (HL7 v2 has no end mark)
+#: and what the checksums of a workbook do not cover.
 LOOKS_WHOLE = {
     "csv": {"cut1"},
     "insurance-xml": {"open quote"},
-    "hl7v2": {
-        "open quote",
-        "latin",
-        "nul",
-        "tail",
-        *(f"cut{n}" for n in range(9)),
-        *(f"scrambled{n}" for n in range(9)),
-    },
-    "xlsx": {"tail", *(f"scrambled{n}" for n in range(9))},
+    "hl7v2": {"open quote", "latin", "nul", "tail", *CUTS, *SCRAMBLED},
+    "xlsx": {"tail", *SCRAMBLED},
 }
 
 

@@ -274,6 +274,33 @@ def test_an_encounter_or_an_organisation_that_is_not_there_is_counted(
     assert rows(warehouse, "SELECT DISTINCT facility_id FROM line") == [("98009",)]
 
 
+def test_an_unknown_hospital_has_no_line_until_it_is_known(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    loader(ndjson(tmp_path / "1.ndjson", *resources()[1:]))
+    assert rejected(warehouse) == [(n, "facility_id", "missing_value") for n in (1, 2)]
+    loader(ndjson(tmp_path / "2.ndjson", *resources()))
+    assert rows(warehouse, "SELECT DISTINCT facility_id FROM line") == [("98001",)]
+    assert rows(warehouse, LINE)[0] == FIRST
+
+
+@pytest.mark.parametrize("kinds", [("Patient",), ("Encounter", "Organization"), ("Patient", "Encounter")])
+def test_what_was_missing_comes_with_the_request_sent_again(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, kinds: tuple[str, ...]
+) -> None:
+    whole = changed("Patient", managingOrganization={"reference": "Organization/bv1"})
+    whole[0]["id"] = whole[0]["identifier"][0]["value"]  # the reference names the hospital by its code
+    text = json.dumps(whole, ensure_ascii=False).replace("Organization/bv1", "Organization/98001")
+    whole = json.loads(text)
+    keep = [one for one in whole if one["resourceType"] not in kinds]
+    if "Patient" in kinds and "Encounter" in kinds:
+        keep[1:1] = [one | {"class": {}} for one in whole if one["resourceType"] == "Encounter"]
+    loader(ndjson(tmp_path / "1.ndjson", *keep))
+    loader(ndjson(tmp_path / "2.ndjson", *whole))
+    assert rows(warehouse, LINE)[0] == FIRST
+    assert rows(warehouse, "SELECT patient_id, full_name FROM patient_identity") == [("BN01", "LÊ THỊ MẪU")]
+
+
 @pytest.mark.parametrize("subject", ["Group/g1", "Device/BN01", "Location/1", "#p", "BN01", "Patient?identifier=x|1"])
 def test_only_a_patient_is_one(loader: Loader, warehouse: Warehouse, tmp_path: Path, subject: str) -> None:
     loader(ndjson(tmp_path / "a.ndjson", *changed("ServiceRequest", subject={"reference": subject})))
