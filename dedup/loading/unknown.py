@@ -10,6 +10,7 @@ from dedup.schema import CANONICAL
 __all__ = ["unknown_columns"]
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_VALUE = re.compile(r"\d|.*\d{4}", re.DOTALL)  # an amount, a date, or some number of a patient's
 
 
 def unknown_columns(names: Sequence[str], known: Container[str] = CANONICAL) -> list[str]:
@@ -17,7 +18,7 @@ def unknown_columns(names: Sequence[str], known: Container[str] = CANONICAL) -> 
 
     The header of a damaged file may have run together with its first row, or be one.
     """
-    is_header = not any(name[:1].isdigit() for name in names)
+    is_header = not any(_VALUE.match(name) for name in names)
     return [
         name if is_header and _NAME.fullmatch(name) else f"column {place}"
         for place, name in enumerate(names, 1)

@@ -183,6 +183,11 @@ def test_unknown_columns_are_listed_not_loaded(loader: Loader, warehouse: Wareho
     assert any("remark_1" in note for note in summary.notes)
 
 
+def test_a_header_that_holds_a_row_is_told_by_its_places(loader: Loader, tmp_path: Path) -> None:
+    summary = loader(write_csv(tmp_path / "a.csv", order() | {"lan": "x", "DN4010123456789": "y"}))
+    assert summary.deliveries[0].unknown_columns == tuple(f"column {len(order()) + place}" for place in (1, 2))
+
+
 def test_a_missing_column_rejects_every_row(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     bare = {name: value for name, value in order().items() if name != "status"}
     loader(write_csv(tmp_path / "a.csv", bare, bare | {"order_id": "A2"}))
