@@ -176,6 +176,7 @@ def _sound() -> str:
     short = " + ".join(_length(name) for name in _IDENTIFIERS)
     tests = ["missing IS NULL", f"{short} <= {MAX_IDENTIFIER}"]
     tests.append(" + ".join(f'coalesce(strlen("{name}"), 0)' for name in text) + f" <= {MAX_TEXT}")
+    tests += [f"{_nul(name)} IS NOT TRUE" for name in (*_IDENTIFIERS, *text)]
     tests += ["ordered_at IS NOT NULL", "status IS NOT NULL"]
     tests += [f'("{name}" IS NOT NULL OR "_{name}" IS NULL)' for name in (*_TIMES, *_CHECKED)]
     tests += [_within(name, "TIMESTAMP", 1940, 2060) for name in _TIMES]
@@ -186,6 +187,10 @@ def _sound() -> str:
 def _length(name: str) -> str:
     """The bytes of an identifier; of one that must be there and is not, NULL."""
     return f'strlen("{name}")' if CANONICAL[name] else f'coalesce(strlen("{name}"), 0)'
+
+
+def _nul(name: str) -> str:
+    return f'contains("{name}", chr(0))'
 
 
 def _within(name: str, kind: str, first: int, last: int) -> str:
@@ -207,6 +212,8 @@ def _tests(name: str, must: bool) -> list[tuple[str, str]]:
         tests.append((f'strlen("{name}") > {MAX_IDENTIFIER}', "too_long"))
     elif given == f'"{name}"':
         tests.append((f'strlen("{name}") > {MAX_TEXT}', "too_long"))
+    if given == f'"{name}"':
+        tests.append((_nul(name), "bad_text"))
     wrong = f'{given} IS NOT NULL AND "{name}" IS NULL'
     if name in _TIMES:
         tests.append((f'{wrong} OR year("{name}") NOT BETWEEN 1940 AND 2060', "bad_timestamp"))

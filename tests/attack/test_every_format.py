@@ -175,7 +175,7 @@ UNHARMED = """SELECT source_name FROM delivery AS d
 LOOKS_WHOLE = {
     "csv": {"cut1"},
     "insurance-xml": {"open quote"},
-    "hl7v2": {"open quote", "latin", "nul", "tail", *CUTS, *SCRAMBLED},
+    "hl7v2": {"open quote", "latin", "tail", *CUTS, *SCRAMBLED},
     "xlsx": {"tail", *SCRAMBLED},
 }
 

@@ -260,3 +260,13 @@ def test_broken_json_lines_are_named(loader: Loader, warehouse: Warehouse, tmp_p
     assert summary.rows_loaded == 3
     assert rejected(warehouse) == [(2, None, "bad_json"), (4, None, "bad_json")]
     assert summary.over_limit
+
+
+def test_a_nul_in_a_json_text_is_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(
+        "".join(json.dumps(order(order_id=f"A{n}", full_name=name)) + "\n" for n, name in enumerate(("AN", "A\0N"))),
+        encoding="utf-8",
+    )
+    assert loader(path).rows_loaded == 1
+    assert rejected(warehouse) == [(2, "full_name", "bad_text")]
