@@ -12,7 +12,7 @@ __all__ = ["count_orders", "count_payload", "has_doctype", "is_label"]
 
 # Patterns begin with plain letters, which the search can jump to; other spellings are slower, and rare.
 _ORDER_TEXT = rb"MA_NHOM\s*>\s*(?:<!\[CDATA\[)?\s*0*[123]\s*(?:\]\]>)?\s*</"
-_PAYLOAD_TEXT = rb"LOAIHOSO\s*>([^<]*)</[^>]*>\s*<(?:\w+:)?NOIDUNGFILE\s*>([^<]+)<"
+_PAYLOAD_TEXT = rb"LOAIHOSO\s*>([^<]*)</[^>]*>[^<]*<(?:\w+:)?NOIDUNGFILE\s*>([^<]+)<"
 _ORDER, _ANY_ORDER = re.compile(_ORDER_TEXT), re.compile(_ORDER_TEXT, re.IGNORECASE)
 _PAYLOAD, _ANY_PAYLOAD = re.compile(_PAYLOAD_TEXT), re.compile(_PAYLOAD_TEXT, re.IGNORECASE)
 _SMALL_HOSO, _SMALL_NHOM = re.compile(rb"hoso"), re.compile(rb"_nhom")  # three times as fast as ``mmap.find``

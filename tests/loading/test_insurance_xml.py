@@ -57,6 +57,11 @@ def test_an_empty_payload_is_no_row(loader: Loader, tmp_path: Path) -> None:
     assert loader(put(tmp_path, text)).rows_loaded == 1
 
 
+def test_text_astray_between_the_label_and_the_payload(loader: Loader, tmp_path: Path) -> None:
+    summary = loader(put(tmp_path, envelope(record(coded=True)).replace("</LOAIHOSO>", "</LOAIHOSO>>>")))
+    assert (summary.rows_loaded, summary.notes) == (1, ())
+
+
 def test_tags_in_any_case_and_with_a_namespace(loader: Loader, tmp_path: Path) -> None:
     assert (
         loader(put(tmp_path, envelope(record(coded=False)).lower().replace("xml version", "xml version"))).rows_loaded
