@@ -33,7 +33,6 @@ _FULL = "birth_precision = 'day' AND NOT (month(birth_date) = 1 AND day(birth_da
 _BASICS = {
     "date": f"CASE WHEN {_FULL} THEN birth_date END",
     "year": "year(birth_date)",
-    "number": "CASE WHEN id_type IN ('cccd', 'cmnd') THEN CAST(id_number AS BIGINT) END",
     "phone_hash": hash_sql("phone"),
 }
 #: The same, made of those; taking numbers apart is cheaper than cutting texts.

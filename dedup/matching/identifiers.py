@@ -5,7 +5,7 @@ Every function takes the SQL of text columns and gives the SQL of the normalised
 
 from __future__ import annotations
 
-__all__ = ["compact_sql", "grade_sql", "id_type_sql", "insurance_sql", "local_phone_sql", "phone_sql"]
+__all__ = ["compact_sql", "grade_sql", "id_type_sql", "insurance_sql", "local_phone_sql", "number_sql", "phone_sql"]
 
 #: No trust: missing, malformed, a placeholder, or somebody else's.
 NO_EVIDENCE = 0
@@ -23,23 +23,29 @@ def compact_sql(number: str) -> str:
 
     Every province code begins with one or two zeros, so ten or eleven digits are a CCCD without them.
     """
-    clean = f"regexp_full_match({number}, '[0-9A-Z]+')"
-    bare = f"CASE WHEN {clean} THEN {number} ELSE regexp_replace(upper({number}), '[^0-9A-Z]+', '', 'g') END"
-    return (
-        f"nullif(CASE WHEN regexp_full_match({bare}, '[0-9]{{10,11}}') THEN lpad({bare}, 12, '0') ELSE {bare} END, '')"
-    )
+    bare = f"regexp_replace(upper({number}), '[^0-9A-Z]+', '', 'g')"
+    padded = f"CASE WHEN regexp_full_match({bare}, '[0-9]{{10,11}}') THEN lpad({bare}, 12, '0') ELSE {bare} END"
+    plain = f"regexp_full_match({number}, '[0-9]{{9}}|[0-9]{{12}}')"
+    return f"CASE WHEN {plain} THEN {number} ELSE nullif({padded}, '') END"
 
 
 def id_type_sql(compact: str) -> str:
     """cccd (12 digits), cmnd (9 digits), passport (1–2 letters, 6–8 digits), other; NULL for none."""
     return f"""CASE
       WHEN {compact} IS NULL THEN NULL
-      WHEN {_placeholder_sql(compact)} THEN 'other'
-      WHEN regexp_matches({compact}, '^[0-9]{{12}}$') AND {compact}[7:] <> '000000' THEN 'cccd'
-      WHEN regexp_matches({compact}, '^[0-9]{{9}}$') THEN 'cmnd'
+      WHEN regexp_full_match({compact}, '[0-9]{{9}}|[0-9]{{12}}') THEN CASE
+        WHEN {_placeholder_sql(compact)} THEN 'other'
+        WHEN length({compact}) = 9 THEN 'cmnd'
+        WHEN substr({compact}, 7) <> '000000' THEN 'cccd'
+        ELSE 'other' END
       WHEN regexp_matches({compact}, '^[A-Z]{{1,2}}[0-9]{{6,8}}$') AND NOT {_repeated_sql(_digits(compact))}
         THEN 'passport'
       ELSE 'other' END"""
+
+
+def number_sql(id_type: str, compact: str) -> str:
+    """A CCCD or CMND as a number, which is cheaper to take apart than text; NULL for all else."""
+    return f"CASE WHEN {id_type} IN ('cccd', 'cmnd') THEN CAST({compact} AS BIGINT) END"
 
 
 def grade_sql(id_type: str, number: str, birth_date: str, sex: str, newborn: str) -> str:
@@ -50,8 +56,8 @@ def grade_sql(id_type: str, number: str, birth_date: str, sex: str, newborn: str
     nothing to check: they count once a birth year is known, and pairs are guarded by name and birth year. The
     number on a newborn counts only when it is a CCCD that fits, since it is so often the mother's.
     """
-    century = f"TRY_CAST({number}[4] AS INTEGER)"
-    born = f"(1900 + 100 * ({century} // 2) + TRY_CAST({number}[5:6] AS INTEGER))"
+    century = f"({number} // 100000000 % 10)"
+    born = f"(1900 + 100 * ({century} // 2) + {number} // 1000000 % 100)"
     fits_sex = f"({sex} = 'unknown' OR ({sex} = 'male') = ({century} % 2 = 0))"
     return f"""CASE
       WHEN {id_type} = 'cccd' THEN CASE
@@ -66,15 +72,15 @@ def grade_sql(id_type: str, number: str, birth_date: str, sex: str, newborn: str
 
 def insurance_sql(cards: str) -> str:
     """The last ten digits of each card in a ``;`` list, sorted; temporary child cards (TE…) are never a key."""
-    card = "regexp_replace(upper(c), '[^0-9A-Z]+', '', 'g')"
-    last = f"{card}[-10:]"
-    several = f"""list_sort(list_distinct([{last} FOR c IN string_split({cards}, ';')
-      IF NOT starts_with({card}, 'TE') AND regexp_matches({card}, '[0-9]{{10}}$') AND NOT {_repeated_sql(last)}]))"""
+    clean, last = f"regexp_replace(upper({cards}), '[^0-9A-Z;]+', '', 'g')", "c[-10:]"
+    several = f"""list_sort(list_distinct([{last} FOR c IN string_split({clean}, ';')
+      IF NOT starts_with(c, 'TE') AND regexp_matches(c, '[0-9]{{10}}$') AND NOT {_repeated_sql(last)}]))"""
     repeated = f"regexp_matches({cards}, '({_REPEATED.replace('*', '{10}')})$')"
     return f"""CASE
       WHEN {cards} IS NULL THEN NULL
       WHEN regexp_full_match({cards}, '([A-SU-Z][A-Z]|T[A-DF-Z])[0-9]{{13}}') AND NOT {repeated}
         THEN [right({cards}, 10)]
+      WHEN regexp_full_match({cards}, 'TE[0-9]{{13}}') THEN []
       ELSE {several} END"""
 
 

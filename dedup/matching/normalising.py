@@ -36,12 +36,12 @@ WITH {_name_steps(source)}, {places.steps_sql(source)}, typed AS (
   LEFT JOIN parted AS p ON p.full_name = n.full_name
   LEFT JOIN place ON source_province IS NOT DISTINCT FROM n.province AND source_address IS NOT DISTINCT FROM n.address
 )
-SELECT patient_record_id, facility_id, patient_id, id_type, id_number,
-  CAST({identifiers.grade_sql("id_type", "id_number", "birth_date", "sex", "newborn")} AS TINYINT) AS id_grade,
+SELECT patient_record_id, facility_id, patient_id, id_type, id_number, number,
+  CAST({identifiers.grade_sql("id_type", "number", "birth_date", "sex", "newborn")} AS TINYINT) AS id_grade,
   CASE WHEN len(cards) > 0 THEN cards END AS insurance_numbers, name, marked, family_name, middle_name, given_name,
   birth_date, birth_precision, sex, phone, province, ward, newborn,
   name_hash, family_hash, given_hash, bag_hash, skeleton_hash, province_hash, ward_hash
-FROM typed"""
+FROM (SELECT *, {identifiers.number_sql("id_type", "id_number")} AS number FROM typed)"""
 
 
 def _name_steps(source: str) -> str:

@@ -137,6 +137,8 @@ def test_skeleton_of_names_that_do_not(one: str, other: str) -> None:
         ("b 7654321", "B7654321", "passport"), ("000000000000", "000000000000", "other"),
         ("001170000000", "001170000000", "other"), ("không có", "KHNGC", "other"), ("", None, None), (None, None, None),
         ("X0000000", "X0000000", "other"), ("12345", "12345", "other"),
+        ("038 199 054321", "038199054321", "cccd"), ("012345678901", "012345678901", "other"),
+        ("222222222", "222222222", "other"), ("x-12 3", "X123", "other"), ("12345678e", "12345678E", "other"),
     ],
 )  # fmt: skip
 def test_id(written: str | None, compact: str | None, kind: str | None) -> None:
@@ -162,7 +164,7 @@ def test_id(written: str | None, compact: str | None, kind: str | None) -> None:
 def test_grade(kind: str | None, number: str | None, born: str | None, sex: str, newborn: bool, grade: int) -> None:
     with duckdb.connect() as con:
         row = con.execute(
-            f"SELECT {identifiers.grade_sql('k', 'n', 'b', 's', 'w')} FROM "
+            f"SELECT {identifiers.grade_sql('k', identifiers.number_sql('k', 'n'), 'b', 's', 'w')} FROM "
             "(SELECT CAST(? AS VARCHAR) AS k, CAST(? AS VARCHAR) AS n, CAST(? AS DATE) AS b, ? AS s, ? AS w)",
             [kind, number, born, sex, newborn],
         ).fetchone()
@@ -175,7 +177,8 @@ def test_grade(kind: str | None, number: str | None, born: str | None, sex: str,
         ("GD4010112345678", ["0112345678"]), ("GD4010112345678;DN4790112345678", ["0112345678"]),
         ("gd4 01 0112345678", ["0112345678"]), ("HT3010198765432; DN4790112345678", ["0112345678", "0198765432"]),
         ("TE1010112345678", []), ("TE1010112345678;HT3010198765432", ["0198765432"]), ("0112345678", ["0112345678"]),
-        ("không", []), ("GD4010000000000", []), (None, None),
+        ("không", []), ("GD4010000000000", []), (None, None), ("te-101-0112345678", []),
+        ("GD4019876543210;", ["9876543210"]),
     ],
 )  # fmt: skip
 def test_insurance(cards: str | None, numbers: list[str] | None) -> None:
