@@ -27,7 +27,7 @@ def recognise(head: bytes) -> bool:
 
 
 def land(landing: Landing, path: Path) -> None:
-    """Stage the file some ten thousand messages at a time; ``landing.counted`` becomes the number of OBR in it."""
+    """Stage the file some thousand messages at a time; ``landing.counted`` becomes the number of OBR in it."""
     import numpy as np
     import pyarrow as pa
 

@@ -23,8 +23,10 @@ Mask = npt.NDArray[np.bool_]
 
 _PADDING = 64  # bytes, and marks, behind the chunk's own that may be looked at without asking
 _KEEP = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)  # of eight bytes, the first so many
+_HALF = np.uint64(32)
 _INLINE = 12  # shorter texts stand in Arrow's view itself
 _WIDE = 40  # longer than any date or time
+_SPACE = ord(" ")  # control characters sort before it
 _ENDS = b"\r\n\x0b\x1c"  # line ends, and the bytes MLLP puts around a message
 
 
@@ -81,20 +83,25 @@ class Chunk:
     """Whole messages: bytes in UTF-8, taken apart into segments."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data + bytes(_PADDING)
-        text = np.frombuffer(self._data, np.uint8)[: len(data)]
+        self._data = data + _PADDING * b"\n"
+        text = np.frombuffer(self._data, np.uint8)
         # All marks but the ampersand in one list: what comes next is found by counting on, without a search.
-        marks = np.flatnonzero(_any_of(text, b"|^~" + _ENDS))
+        marks = np.flatnonzero(_marks(text))
         kinds = text[marks]
-        self._at = np.append(marks, np.full(_PADDING, len(text)))
-        self._kind = np.append(kinds, np.zeros(_PADDING, np.uint8))
-        self._bars = np.append(np.flatnonzero(kinds == ord("|")), np.full(_PADDING, len(marks)))
-        ends = np.append(np.flatnonzero(_any_of(kinds, _ENDS)), len(marks))
+        ends = np.flatnonzero(kinds < _SPACE)
+        if not _any_of(kinds[ends], _ENDS).all():
+            meant = _any_of(kinds, b"|^~" + _ENDS)
+            marks, kinds = marks[meant], kinds[meant]
+            ends = np.flatnonzero(kinds < _SPACE)
+        self._at, self._kind = marks, kinds
+        bars = kinds == ord("|")
+        self._bars = np.append(np.flatnonzero(bars), np.full(_PADDING, len(marks) - _PADDING))
         first = np.append(0, ends[:-1] + 1)  # the first mark of each segment
-        start, end = np.append(0, self._at[ends[:-1]] + 1), self._at[ends]
+        start, end = np.append(0, marks[ends[:-1]] + 1), marks[ends]
         whole = end - start >= 3
         self._start, self._end = start[whole], end[whole]
-        self._bar = np.searchsorted(self._bars, first[whole])
+        each = np.add.reduceat(bars, first[:-1], dtype=np.uint32)
+        self._bar = np.append(0, each.cumsum(dtype=np.intp))[whole]
         self._names = _eight(self._data, self._start) & _KEEP[3]
 
     def __len__(self) -> int:
@@ -104,6 +111,10 @@ class Chunk:
         """Which segments have this name of three letters."""
         same: Mask = self._names == word(name)
         return same
+
+    def count(self, mark: str) -> int:
+        """How often a character of ASCII occurs."""
+        return int(np.count_nonzero(np.frombuffer(self._data, np.uint8) == ord(mark)))
 
     def is_utf8(self) -> bool:
         import pyarrow as pa
@@ -153,14 +164,14 @@ class Chunk:
         mark, end = place
         there, found = np.ones(len(mark), np.bool_), []
         for number in range(1, numbers[-1] + 1):
-            begin = np.minimum(self._at[mark] + 1, end)
-            mark = mark + 1
+            before, mark = mark, mark + 1
             if number in numbers:
+                begin = np.minimum(self._at[before] + 1, end)
                 found.append(Cells(begin, np.where(there, np.minimum(self._at[mark], end), begin)))
             there = there & (self._kind[mark] == ord("^"))
             if not there.any():
                 break
-        return found + [Cells(begin, begin)] * (len(numbers) - len(found))
+        return found + [Cells(end, end)] * (len(numbers) - len(found))
 
     def subcomponents(self, cells: Cells, *numbers: int) -> list[Cells]:
         start, end = cells
@@ -188,11 +199,14 @@ class Chunk:
         """The same in capital letters."""
         return self.words(cells) & np.uint64(0xDFDFDFDFDFDFDFDF)
 
-    def like(self, cells: Cells, shape: str) -> Mask:
-        """Which begin with this shape: 9 stands for any digit, other characters for themselves."""
-        fits: Mask = cells.end - cells.start >= len(shape)
-        for place in range(0, len(shape), 8):
-            fits &= _like(_eight(self._data, cells.start + place), shape[place : place + 8])
+    def like(self, cells: Cells, *shapes: str) -> list[Mask]:
+        """Of each shape, which cells begin with it: 9 stands for any digit, other characters for themselves."""
+        length = cells.end - cells.start
+        fits = [length >= len(shape) for shape in shapes]
+        for place in range(0, max(map(len, shapes)), 8):
+            words = _eight(self._data, cells.start + place)
+            for fit, shape in zip(fits, shapes, strict=True):
+                fit &= _like(words, shape[place : place + 8])
         return fits
 
     def texts(self, cells: Cells) -> list[str]:
@@ -212,29 +226,18 @@ class Chunk:
         longer than any date or time end as a question mark.
         """
         length = cells.end - cells.start
+        letters = self._letters(cells.start, min(int(length.max(initial=0)), _WIDE))
         out = np.zeros((len(length), _WIDE), np.uint8)
         size = length.copy()
-        others = ~np.logical_or.reduce([fits for fits, _ in shapes])
-        for fits, shape in [*shapes, (others, "")]:
-            rows = np.flatnonzero(fits)
-            block, taken = self._shaped(cells.start[rows], shape)
-            out[rows, : len(shape)] = block
+        out[:, : letters.shape[1]] = letters
+        for fits, shape in ((fits, shape) for fits, shape in shapes if fits.any()):
+            rows = slice(None) if fits.all() else np.flatnonzero(fits)
+            out[rows], taken = _shaped(letters[rows], shape)
             size[rows] += len(shape) - taken
-            longer = rows[length[rows] > taken]
-            if len(longer):
-                out[longer, len(shape) :] = self._letters(cells.start[longer] + taken, _WIDE - len(shape))
         long = size > _WIDE
         out[long, 0], size[long] = ord("?"), 1
         start = np.arange(len(size)) * _WIDE
-        return _views(out.tobytes(), Cells(start, start + size))
-
-    def _shaped(self, start: Ints, shape: str) -> tuple[npt.NDArray[np.uint8], int]:
-        """A row of bytes for each offset, and how many of the text's own are in it."""
-        block = np.empty((len(start), len(shape)), np.uint8)
-        block[:] = np.frombuffer(shape.encode(), np.uint8)
-        places = [place for place, mark in enumerate(shape) if mark.islower()]
-        block[:, places] = self._letters(start, len(places))
-        return block, len(places)
+        return _views(out.reshape(-1), Cells(start, start + size))
 
     def _letters(self, start: Ints, count: int) -> npt.NDArray[np.uint8]:
         """So many bytes from each offset on: an array of (rows, count)."""
@@ -242,7 +245,19 @@ class Chunk:
         return np.stack(eights, axis=1).view(np.uint8)[:, :count]
 
 
-def _views(data: bytes, cells: Cells) -> Any:
+def _shaped(letters: npt.NDArray[np.uint8], shape: str) -> tuple[npt.NDArray[np.uint8], int]:
+    """Rows of letters in another shape, what follows behind it; and how many of the letters are in the shape."""
+    block = np.zeros((len(letters), _WIDE), np.uint8)
+    taken = 0
+    for place, mark in enumerate(shape):
+        block[:, place] = letters[:, taken] if mark.islower() else ord(mark)
+        taken += mark.islower()
+    behind = letters[:, taken : taken + _WIDE - len(shape)]
+    block[:, len(shape) : len(shape) + behind.shape[1]] = behind
+    return block, taken
+
+
+def _views(data: bytes | npt.NDArray[np.uint8], cells: Cells) -> Any:
     """Arrow text: per row its length and first four bytes; then eight more, or the buffer's number and the offset."""
     import pyarrow as pa
 
@@ -250,18 +265,27 @@ def _views(data: bytes, cells: Cells) -> Any:
     if not length.any():
         views = np.zeros((len(length), 2), np.uint64)
         return pa.Array.from_buffers(pa.string_view(), len(length), [None, pa.py_buffer(views), pa.py_buffer(data)])
-    low, high = _eight(data, cells.start), _eight(data, cells.start + 8)
+    first = _eight(data, cells.start) & _KEEP[np.minimum(length, 8)]
     views = np.empty((len(length), 2), np.uint64)
-    views[:, 0] = length.astype(np.uint64) | (low & _KEEP[np.minimum(length, 4)]) << np.uint64(32)
-    inline = (low >> np.uint64(32) | high << np.uint64(32)) & _KEEP[(length - 4).clip(0, 8)]
-    views[:, 1] = np.where(length <= _INLINE, inline, cells.start.astype(np.uint64) << np.uint64(32))
+    views[:, 0] = length.view(np.uint64) | first << _HALF
+    views[:, 1] = np.where(length <= _INLINE, first >> _HALF, cells.start.view(np.uint64) << _HALF)
+    rows = np.flatnonzero((length > 8) & (length <= _INLINE))
+    views[rows, 1] |= (_eight(data, cells.start[rows] + 8) & _KEEP[length[rows] - 8]) << _HALF
     return pa.Array.from_buffers(pa.string_view(), len(length), [None, pa.py_buffer(views), pa.py_buffer(data)])
 
 
-def _eight(data: bytes, start: Ints) -> Words:
+def _eight(data: bytes | npt.NDArray[np.uint8], start: Ints) -> Words:
     """The eight bytes from each offset on, little-endian."""
     anywhere: Words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
     return anywhere[start]
+
+
+def _marks(text: npt.NDArray[np.uint8]) -> Mask:
+    """Where a ``|``, ``^`` or ``~`` stands, or any control character, in as few passes as can be."""
+    found: Mask = text < _SPACE
+    found |= text == ord("^")
+    found |= text & 0xFD == ord("|")  # all but the bit in which it differs from the tilde
+    return found
 
 
 def _any_of(text: npt.NDArray[np.uint8], marks: bytes) -> Mask:

@@ -150,6 +150,8 @@ def _identifiers(chunk: Chunk, pid: Segments) -> tuple[Cells, Cells, list[Cells]
         own, national = first_given(own, of(_OWN)), first_given(national, of(_NATIONAL))
         card = of(_INSURANCE)
         for slot, known in enumerate(cards):
+            if not card.given.any():
+                break
             cards[slot], card = first_given(known, card), card.where(known.given)
     return own, national, cards
 
@@ -188,7 +190,8 @@ def _service(chunk: Chunk, obr: Segments) -> dict[str, Cells]:
 
 
 def _is_national(chunk: Chunk, cells: Cells) -> Mask:
-    national: Mask = chunk.like(cells, "99.9999.9999") & (cells.end - cells.start == 12)
+    (national,) = chunk.like(cells, "99.9999.9999")
+    national &= cells.end - cells.start == 12
     return national
 
 
@@ -215,8 +218,8 @@ def _times(chunk: Chunk, found: _Found) -> dict[str, Any]:
     collected = first_given(chunk.component(found.spm, 17, 1), taken)
     resulted = first_given(chunk.field(found.obr, 22), chunk.field(found.obx, 19), sent)
     born = chunk.field(found.pid, 7)
-    day = chunk.like(born, "9" * 8)
-    month = chunk.like(born, "9" * 6) & (born.end - born.start == 6)
+    day, month = chunk.like(born, "9" * 8, "9" * 6)
+    month &= born.end - born.start == 6
     return {
         "ordered_at": _time(chunk, ordered),
         "collected_at": _time(chunk, collected),
@@ -229,8 +232,8 @@ def _times(chunk: Chunk, found: _Found) -> dict[str, Any]:
 
 def _time(chunk: Chunk, cells: Cells) -> Any:
     """YYYYMMDDHHMM[SS[.S…]][±ZZZZ]"""
-    seconds = chunk.like(cells, "9" * 14)
-    minutes = chunk.like(cells, "9" * 12) & ~seconds
+    seconds, minutes = chunk.like(cells, "9" * 14, "9" * 12)
+    minutes &= ~seconds
     return chunk.rewritten(cells, [(minutes, "abcd-ef-ghTij:kl"), (seconds, "abcd-ef-ghTij:kl:mn")])
 
 

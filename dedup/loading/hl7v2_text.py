@@ -18,7 +18,7 @@ STAND_INS = "\ue001\ue002\ue003\ue004\ue005"
 
 _STANDING_IN = str.maketrans("|^&~\\", STAND_INS)
 
-_CHUNK = 1 << 23
+_CHUNK = 1 << 22
 _MAX_MESSAGE = 1 << 26
 _HEADER = b"MSH|^~\\&"
 _START = re.compile(rb"(?<![^\r\n\x0b\x1c])MSH")
@@ -66,7 +66,7 @@ def alike(data: bytes) -> tuple[Chunk, bool]:
         parts = itertools.pairwise(sorted({0, *starts, len(data)}))
         data = b"".join(_translated(data[start:end]) for start, end in parts)
         chunk = Chunk(data)
-    if data.count(b"\\") > int(chunk.named("MSH").sum()):  # one stands in MSH-2
+    if chunk.count("\\") > int(chunk.named("MSH").sum()):  # one stands in MSH-2
         data = _ESCAPE.sub(_unescaped, data)
         chunk = Chunk(data)
     stand_in = STAND_INS[0].encode()[:2]
