@@ -56,7 +56,7 @@ INSERT INTO facility (facility_id, registered) SELECT DISTINCT facility_id, fals
 INSERT INTO delivery (delivery_id, delivery_no, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_skipped)
 VALUES ('history', 1, {lines}, {lines}, 0, 0, 0);
 INSERT INTO identity BY NAME SELECT patient_record_id AS identity_id, * EXCLUDE (no, first_ordered_at) FROM person;
-INSERT INTO todo SELECT unnest(['match', 'flag']), patient_record_id FROM person""")
+INSERT INTO todo (stage, patient_record_id) SELECT unnest(['match', 'flag']), patient_record_id FROM person""")
         con.unregister("people")
         for first in range(1, lines + 1, CHUNK):
             con.execute(f"INSERT INTO line BY NAME {history(first, min(first + CHUNK, lines + 1), lines)}")

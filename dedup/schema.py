@@ -28,7 +28,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -288,7 +288,11 @@ _TABLES = (
         "todo",
         "warehouse",
         "Patient records a later stage still has to look at: load fills, match and flag empty.",
-        {"stage": "VARCHAR", "patient_record_id": "BIGINT"},
+        {
+            "stage": "VARCHAR",
+            "patient_record_id": "BIGINT",
+            "since": "TIMESTAMP",  # nothing ordered before it is judged otherwise; NULL: all may be
+        },
     ),
 )
 

@@ -159,7 +159,9 @@ def test_backfill_gives_what_judging_all_gives(world: Path, settings: Change) ->
     flags = "SELECT * EXCLUDE (run_id) FROM flag WHERE {} ORDER BY ALL"
     before = table(other, flags.format(f"NOT ({inside})"))
     with open_warehouse(other.warehouse.path) as warehouse:
-        warehouse.con.execute("INSERT INTO todo SELECT 'flag', patient_record_id FROM patient_record LIMIT 3")
+        warehouse.con.execute(
+            "INSERT INTO todo (stage, patient_record_id) SELECT 'flag', patient_record_id FROM patient_record LIMIT 3"
+        )
     summary = pipeline.backfill(other, (first, last))
     assert any("flags of other days are stale" in note for note in summary.notes["flag"])
     judged = table(other, flags.format(inside))

@@ -28,7 +28,7 @@ def _timed(warehouse: Warehouse) -> tuple[float, float]:
 def _add(warehouse: Warehouse, part: Any) -> None:
     warehouse.con.register("part", part)
     warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM part")
-    warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM part")
+    warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM part")
     warehouse.con.unregister("part")
 
 

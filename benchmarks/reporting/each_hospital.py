@@ -66,7 +66,7 @@ SELECT row_number() OVER (ORDER BY f.facility_id, c.code), 'vn-service', c.code,
 FROM place AS f, (SELECT unnest({list(CODES)}) AS code) AS c;
 INSERT INTO identity BY NAME
 SELECT patient_record_id AS identity_id, * EXCLUDE (no, size, true_person, first_ordered_at) FROM person;
-INSERT INTO todo SELECT unnest(['match', 'flag']), patient_record_id FROM person;
+INSERT INTO todo (stage, patient_record_id) SELECT unnest(['match', 'flag']), patient_record_id FROM person;
 """
 
 

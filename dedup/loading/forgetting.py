@@ -24,7 +24,8 @@ _ORDER = order_key(
 )
 #: What goes once the order lines have gone: table and condition.
 _LEFT_OVER = {
-    "identity": "patient_record_id IN (FROM touched) AND identity_id NOT IN (SELECT identity_id FROM line)",
+    "identity": "patient_record_id IN (SELECT patient_record_id FROM touched) "
+    "AND identity_id NOT IN (SELECT identity_id FROM line)",
     "encounter": "(facility_id, order_id) NOT IN (SELECT facility_id, order_id FROM line) "
     "AND delivery_no IN (SELECT delivery_no FROM delivery WHERE received_at < $before)",
     "rejected_row": "delivery_id IN (SELECT delivery_id FROM delivery WHERE received_at < $before)",
@@ -43,7 +44,7 @@ def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
         day = {"before": before}
         con.execute(
             "CREATE OR REPLACE TEMP TABLE touched AS "
-            "SELECT DISTINCT patient_record_id FROM line WHERE ordered_at < $before",
+            "SELECT DISTINCT patient_record_id, CAST(NULL AS TIMESTAMP) AS since FROM line WHERE ordered_at < $before",
             day,
         )
         con.execute(

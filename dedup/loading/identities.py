@@ -17,11 +17,17 @@ _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province"
 def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
     """Work out ``patient_identity`` anew for the records in ``touched``, and fill ``todo``.
 
+    ``touched`` says of each record since when its lines changed (NULL: all of them may have).
+
     Derived from current lines alone, so it does not depend on the order of arrival: per column the value of the
     latest ``ordered_at`` that has one, the largest text among equals. A record without a current line is gone. A
-    changed ``first_ordered_at`` counts as a change: persons are named after their earliest record.
+    changed ``first_ordered_at`` counts as a change: persons are named after their earliest record. With another birth
+    date a patient was of another age at every order.
     """
-    con.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT patient_record_id FROM touched")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE touched AS SELECT patient_record_id, "
+        "CASE WHEN bool_and(since IS NOT NULL) THEN min(since) END AS since FROM touched GROUP BY patient_record_id"
+    )
     _derive(con)
     columns = ", ".join(TABLES["patient_identity"].columns)
     con.execute(
@@ -36,19 +42,22 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
+    con.execute(
+        "UPDATE touched SET since = NULL FROM derived AS d JOIN patient_identity AS p USING (patient_record_id) "
+        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM p.birth_date"
+    )
     con.execute("DELETE FROM patient_identity WHERE patient_record_id IN (SELECT patient_record_id FROM changed)")
     con.execute(
         f"INSERT INTO patient_identity ({columns}) SELECT {columns} FROM derived "
         "WHERE patient_record_id IN (SELECT patient_record_id FROM changed)"
     )
-    for stage, table in (("match", "changed"), ("flag", "touched")):
-        con.execute(
-            f"""
-            INSERT INTO todo
-            SELECT '{stage}', patient_record_id FROM {table}
-            WHERE patient_record_id NOT IN (SELECT patient_record_id FROM todo WHERE stage = '{stage}')
-            """
-        )
+    con.execute(
+        """
+        INSERT INTO todo
+        (SELECT 'match', patient_record_id, NULL FROM changed UNION ALL FROM (SELECT 'flag', * FROM touched))
+        EXCEPT FROM todo
+        """
+    )
 
 
 def _derive(con: duckdb.DuckDBPyConnection) -> None:

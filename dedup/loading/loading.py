@@ -79,7 +79,7 @@ def load(
 
 _TEMPORARY = {
     "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
-    "touched": "patient_record_id BIGINT",
+    "touched": "patient_record_id BIGINT, since TIMESTAMP",
     "sensitive_code": "code_system VARCHAR, test_code VARCHAR, facility_id VARCHAR",
     "numbering": "line_base BIGINT",
 }

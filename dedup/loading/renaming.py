@@ -74,7 +74,8 @@ def _move_identities(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE touched AS
-        SELECT patient_record_id FROM moved_identity UNION SELECT old_record_id FROM moved_identity
+        SELECT unnest([patient_record_id, old_record_id]) AS patient_record_id, CAST(NULL AS TIMESTAMP) AS since
+        FROM moved_identity
         """
     )
 

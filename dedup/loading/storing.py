@@ -122,10 +122,15 @@ def _write_lines(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         INSERT INTO touched
-        SELECT w.patient_record_id FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
-        WHERE f.outcome IS NULL OR f.outcome = 'loaded'
-        UNION
-        SELECT patient_record_id FROM line WHERE line_id IN (SELECT line_id FROM replaced)
+        SELECT patient_record_id, min(least(ordered_at, coalesce(collected_at, resulted_at, ordered_at)))
+        FROM (
+            SELECT w.patient_record_id, w.ordered_at, w.collected_at, w.resulted_at
+            FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
+            WHERE f.outcome IS NULL OR f.outcome = 'loaded'
+            UNION ALL
+            SELECT patient_record_id, ordered_at, collected_at, resulted_at
+            FROM line WHERE line_id IN (SELECT line_id FROM replaced)
+        ) GROUP BY patient_record_id
         """
     )
     con.execute(

@@ -32,7 +32,8 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
         FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
       SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability,
         old.person_id AS old_person_id,
-        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew
+        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew,
+        count(*) OVER (PARTITION BY old.person_id) > 1 AS had_others
       FROM placed AS p JOIN earliest AS e USING (cluster)
       LEFT JOIN patient_record AS old USING (patient_record_id)""")
     if state.count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
@@ -54,10 +55,10 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     return {"persons_merged": merged, "persons_split": split, "records_moved": moved}
 
 
-#: Ask the stage ``flag`` to judge these patient records, once.
+#: Ask the stage ``flag`` to judge these patient records, and all of each.
 _ASK = """
   INSERT INTO todo (stage, patient_record_id) SELECT 'flag', patient_record_id FROM ({})
-  ANTI JOIN (SELECT patient_record_id FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)"""
+  ANTI JOIN (FROM todo WHERE stage = 'flag' AND since IS NULL) AS waiting USING (patient_record_id)"""
 
 
 def _log(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
@@ -77,16 +78,19 @@ def _log(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
 
 
 def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
-    """All records of persons that somebody joined or left, and those now held by another method (flags show it)."""
+    """All records of persons that a known record joined or left, and those now held by another method (flags show it,
+    unless they had been alone). Who is new and waits already brings nothing but the orders that wait."""
     con.execute(
         _ASK.format("""
       WITH moved AS (
-        SELECT person_id, old_person_id FROM settled WHERE old_person_id IS DISTINCT FROM person_id
+        SELECT person_id, old_person_id FROM settled WHERE old_person_id <> person_id
         UNION ALL SELECT NULL, person_id FROM patient_record SEMI JOIN gone USING (patient_record_id)
       ), person AS (SELECT person_id FROM moved UNION ALL SELECT old_person_id FROM moved)
-      SELECT patient_record_id FROM settled WHERE held_anew
-      UNION ALL SELECT patient_record_id FROM (FROM settled WHERE NOT held_anew) SEMI JOIN person USING (person_id)
-      UNION ALL SELECT patient_record_id FROM patient_record
+      SELECT patient_record_id FROM settled WHERE old_person_id IS NOT NULL AND held_anew AND had_others
+      UNION SELECT patient_record_id FROM (FROM settled WHERE old_person_id IS NULL)
+        ANTI JOIN (FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)
+      UNION SELECT patient_record_id FROM settled SEMI JOIN person USING (person_id)
+      UNION SELECT patient_record_id FROM patient_record
         SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id)""")
     )
 

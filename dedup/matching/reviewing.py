@@ -214,8 +214,7 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
             con.execute("DELETE FROM match_decision WHERE record_a = ? AND record_b = ?", values[:2])
             con.execute("INSERT INTO match_decision VALUES (?, ?, ?, ?, ?)", values)
             con.execute(
-                "INSERT INTO todo SELECT 'match', unnest(?) AS record EXCEPT "
-                "SELECT stage, patient_record_id FROM todo WHERE stage = 'match'",
+                "INSERT INTO todo SELECT 'match', unnest(?) AS record, NULL EXCEPT FROM todo WHERE stage = 'match'",
                 [values[:2]],
             )
     return len(decided)

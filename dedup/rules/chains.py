@@ -3,7 +3,7 @@
 Each scope is walked by itself, each person's lines by (ordered_at, facility_id, order_id, line_no). Most avoidable
 orders rest on a prior that nobody would have avoided; they are settled in one query. What is left hangs on other
 avoidable orders walked before it, and is settled in rounds: each round decides at least the first order still open of
-every person.
+every person. Of lines that are not judged themselves it is known which are chain-avoidable (d_chain).
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ __all__ = ["add_chains"]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+#: Orders that may not have been done: avoidable ones.
+_AVOIDED = """
+SELECT o, elsewhere FROM judged WHERE verdict = 4
+UNION ALL SELECT b.rowid, c.elsewhere FROM d_chain AS c JOIN b ON b.id = c.id"""
+
 #: Avoidable orders whose evidence is itself avoidable in the same scope, and panels avoidable by their components.
 _OPEN = """
 SELECT j.o, j.elsewhere FROM judged AS j
-LEFT JOIN (FROM judged WHERE verdict = 4) AS k ON k.o = j.q AND k.elsewhere = j.elsewhere
+LEFT JOIN avoided AS k ON k.o = j.q AND k.elsewhere = j.elsewhere
 WHERE j.verdict = 4 AND (j.coverage >= 2 OR k.o IS NOT NULL)"""
 
 _OPEN_PAIRS = "(SELECT pair.* FROM pair SEMI JOIN open_order AS x ON x.o = pair.o AND x.elsewhere = pair.elsewhere)"
@@ -39,7 +44,7 @@ JOIN b AS ob ON ob.rowid = u.o
 JOIN b AS qb ON qb.rowid = u.q
 LEFT JOIN place AS op ON op.row = u.o
 LEFT JOIN place AS qp ON qp.row = u.q
-LEFT JOIN (FROM judged WHERE verdict = 4) AS k ON k.o = u.q AND k.elsewhere = u.elsewhere
+LEFT JOIN avoided AS k ON k.o = u.q AND k.elsewhere = u.elsewhere
 WHERE u.rank >= {covering.AVOIDABLE}"""
 
 _WALKED_TOGETHER = """
@@ -53,6 +58,7 @@ FROM open_order AS x JOIN b ON b.rowid = x.o LEFT JOIN d_panel ON d_panel.test =
 
 def add_chains(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
     """Make the table ``unchained (o, elsewhere)``: avoidable orders that are not chain-avoidable."""
+    make(con, "avoided", _AVOIDED)
     make(con, "open_order", _OPEN)
     make(con, "open_direct", covering.units(book, _OPEN_PAIRS, part=0))
     make(con, "open_part", covering.units(book, _OPEN_PAIRS, part=1))

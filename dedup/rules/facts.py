@@ -9,38 +9,10 @@ from dedup.rules.covering import placed
 from dedup.rules.resolving import DAY_ZERO, RuleBook
 from dedup.schema import ORDER_REASONS, SETTINGS
 
-__all__ = ["choose_lines", "fact", "number_dimensions"]
+__all__ = ["fact", "number_dimensions"]
 
 #: Classes of abnormal_flag as judging knows them; 2 is abnormal, 3 critical (CONTRACT §4).
 _FLAG_CLASS = {"N": 1, "L": 2, "H": 2, "A": 2, "LL": 3, "HH": 3, "AA": 3, "POS": 4, "NEG": 5}
-
-
-#: What judging and the words of a flag need of a line. No more is read: DuckDB unpacks whole columns of the history
-#: to find one person's lines.
-_READ = ("line_id", "facility_id", "order_id", "line_no", "patient_record_id", "code_id", "specimen",
-         "performing_facility_id", "ordered_at", "collected_at", "resulted_at", "status", "abnormal_flag", "setting",
-         "encounter_id", "order_reason", "price_vnd")  # fmt: skip
-
-
-def choose_lines(con: duckdb.DuckDBPyConnection, persons: str | None) -> int:
-    """Make ``chosen`` (and return how many): the current lines of everybody, or of the person_id in table ``persons``.
-
-    For some persons the lines are taken out of the history once, so that nothing later reads all of it again.
-    """
-    con.execute("DROP VIEW IF EXISTS temp.chosen")
-    con.execute("DROP TABLE IF EXISTS temp.chosen_line")
-    if persons is None:
-        con.execute(f"CREATE TEMP VIEW chosen AS SELECT {', '.join(_READ)} FROM line WHERE superseded_by IS NULL")
-    else:
-        con.execute(f"""
-CREATE TEMP TABLE chosen_line AS
-SELECT {", ".join(f"l.{name}" for name in _READ)} FROM line AS l SEMI JOIN (
-  SELECT p.patient_record_id FROM patient_record AS p SEMI JOIN {persons} AS w ON w.person_id = p.person_id
-) AS records ON records.patient_record_id = l.patient_record_id
-WHERE l.superseded_by IS NULL""")
-        con.execute("CREATE TEMP VIEW chosen AS FROM chosen_line")
-    row = con.execute("SELECT count(*) FROM chosen").fetchone()
-    return int(row[0]) if row else 0
 
 
 def number_dimensions(con: duckdb.DuckDBPyConnection, book: RuleBook, specimens: pa.Table) -> None:
@@ -84,14 +56,15 @@ def _plain(column: str) -> str:
 def fact(book: RuleBook) -> str:
     """SELECT with judging's FACT_COLUMNS over those of the ``chosen`` lines that can be judged or reused.
 
-    Cancelled and rejected lines and codes without a test play no part in judging.
+    Cancelled and rejected lines and codes without a test play no part in judging. Lines ordered before the ``since`` of
+    their ``record`` look back at nothing: they are priors and no more.
     """
     settings = {word: at for at, word in enumerate(SETTINGS)}
     reasons = {word: at for at, word in enumerate(ORDER_REASONS, start=1)}
-    return placed(
+    lines = placed(
         book,
         f"""
-SELECT l.line_id AS id, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
+SELECT l.line_id AS id, {_seconds("p.since")} AS first, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
        CAST(coalesce(s.specimen, t.specimen) AS INTEGER) AS specimen,
        CAST(coalesce(s.specimen, 0) AS INTEGER) AS own_specimen,
        f.facility_no AS facility, lab.facility_no AS laboratory,
@@ -106,7 +79,7 @@ SELECT l.line_id AS id, p.person_id AS person, CAST(t.test AS INTEGER) AS test,
             THEN CAST(hash(l.facility_id, l.encounter_id) >> 1 AS BIGINT) END AS encounter,
        l.order_id, l.line_no
 FROM chosen AS l
-JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
+JOIN record AS p ON p.patient_record_id = l.patient_record_id
 JOIN patient_identity AS i ON i.patient_record_id = l.patient_record_id
 JOIN code_test AS c ON c.code_id = l.code_id
 JOIN test_number AS t ON t.test_id = c.test_id
@@ -115,6 +88,8 @@ JOIN facility_number AS lab ON lab.facility_id = l.performing_facility_id
 LEFT JOIN specimen_number AS s ON s.raw = l.specimen
 WHERE l.status NOT IN ('cancelled', 'rejected')""",
     )
+    since = "CASE WHEN ordered >= coalesce(first, ordered) THEN since END AS since"
+    return f"SELECT * EXCLUDE (first) REPLACE ({since}) FROM ({lines})"
 
 
 def _seconds(time: str) -> str:

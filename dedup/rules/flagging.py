@@ -12,12 +12,13 @@ import pyarrow as pa
 from dedup.engines import each_bucket
 from dedup.errors import ConfigError, Problem
 from dedup.rules.dictionary import write_dictionary
-from dedup.rules.facts import choose_lines, fact, number_dimensions
+from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
-from dedup.rules.keeping import Period, add_flags, begin_flags, keep_flags, within
+from dedup.rules.keeping import Period, add_flags, begin_flags, keep_flags
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
+from dedup.rules.window import choose_everybody, choose_lines, choose_persons, earlier_chains
 from dedup.settings import Settings
 from dedup.warehouse import Run, Warehouse
 
@@ -58,19 +59,28 @@ def flag(
         ).fetchone()
         everything = everything or before is None
         write_dictionary(con, catalogue, book)
-        _choose_persons(con, everything, period)
-        lines = choose_lines(con, None if everything else "wanted")
+        stale = before is not None and before != state and not everything
+        chains = None
+        if everything:
+            lines = choose_everybody(con)
+        else:
+            choose_persons(con, book, period=period, anew=stale)
+            lines = choose_lines(con, book)
+            chains = earlier_chains(con)
         begin_flags(con, everything=everything, period=period)
-        for words in flags_of(warehouse, book, catalogue, by_level=policy == "level", lines=lines):
+        for words in flags_of(warehouse, book, catalogue, by_level=policy == "level", lines=lines, chains=chains):
             add_flags(con, words, None if everything else period)
         keep_flags(con, run.run_id)
-        persons = _count(con, "SELECT count(*) FROM wanted")
-        stale = before is not None and before != state and not everything
+        persons = _count(con, f"SELECT count(DISTINCT person_id) FROM {'record' if everything else 'wanted'}")
         if everything or not (stale or period):
             con.execute("DELETE FROM flag_state")
             con.execute("INSERT INTO flag_state VALUES (?, ?, ?, ?, ?)", [*state, run.run_id])
         if everything or not period:
-            con.execute("DELETE FROM todo WHERE stage = 'flag'")
+            # Whom matching has not looked at yet has no person, and waits.
+            con.execute(
+                "DELETE FROM todo WHERE stage = 'flag' AND patient_record_id NOT IN "
+                "(SELECT patient_record_id FROM todo WHERE stage = 'match')"
+            )
         flags = {(scope, verdict): n for scope, verdict, n in con.execute(
             "SELECT scope, verdict, count(*) FROM flag GROUP BY ALL ORDER BY ALL").fetchall()}  # fmt: skip
         stage.counts |= {"persons": persons, "lines": lines, "flags": sum(flags.values())}
@@ -99,14 +109,21 @@ def recognition_policy(con: duckdb.DuckDBPyConnection, settings: Settings) -> st
 
 
 def flags_of(
-    warehouse: Warehouse, book: RuleBook, catalogue: Catalogue, *, by_level: bool, lines: int
+    warehouse: Warehouse,
+    book: RuleBook,
+    catalogue: Catalogue,
+    *,
+    by_level: bool,
+    lines: int,
+    chains: pa.Table | None = None,
 ) -> Iterator[str]:
     """Judge the ``chosen`` lines; yields, bucket by bucket, a table with the columns of ``flag`` (without run_id), each
-    standing until the next is asked for."""
+    standing until the next is asked for. ``chains``: what is known of lines that are not judged (``earlier_chains``).
+    """
     con = warehouse.con
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     _register_words(con, book)
-    judge = open_judge(book, laboratories(con), by_level=by_level)
+    judge = open_judge(book, laboratories(con), by_level=by_level, chains=chains)
     warehouse.equip(judge)
     try:
         for bucket in each_bucket(con, fact(book), person="person", lines=lines, folder=warehouse.confine()):
@@ -130,23 +147,6 @@ def _register_version(con: duckdb.DuckDBPyConnection) -> str:
         "WHERE registered ORDER BY ALL"
     ).fetchall()
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
-
-
-def _choose_persons(con: duckdb.DuckDBPyConnection, everything: bool, period: Period | None) -> None:
-    """Make ``wanted`` (person_id): everybody, those with an order in ``period``, or those touched since flags were last
-    made."""
-    con.execute("CREATE OR REPLACE TEMP TABLE wanted (person_id BIGINT)")
-    if everything:
-        con.execute("INSERT INTO wanted SELECT DISTINCT person_id FROM patient_record WHERE person_id IS NOT NULL")
-        return
-    records = "SELECT patient_record_id FROM todo WHERE stage = 'flag'"
-    if period:
-        records = f"SELECT patient_record_id FROM line WHERE superseded_by IS NULL AND {within(period)}"
-    con.execute(f"""
-INSERT INTO wanted
-SELECT DISTINCT p.person_id FROM patient_record AS p
-SEMI JOIN ({records}) AS t ON t.patient_record_id = p.patient_record_id
-WHERE p.person_id IS NOT NULL""")
 
 
 def _register_words(con: duckdb.DuckDBPyConnection, book: RuleBook) -> None:
@@ -186,8 +186,8 @@ SELECT o.facility_id, o.order_id, o.line_no,
 FROM answer AS a
 JOIN chosen AS o ON o.line_id = a.id
 JOIN chosen AS q ON q.line_id = a.prior
-JOIN patient_record AS mine ON mine.patient_record_id = o.patient_record_id
-JOIN patient_record AS theirs ON theirs.patient_record_id = q.patient_record_id
+JOIN record AS mine ON mine.patient_record_id = o.patient_record_id
+JOIN record AS theirs ON theirs.patient_record_id = q.patient_record_id
 JOIN code_test AS ot ON ot.code_id = o.code_id
 JOIN code_test AS qt ON qt.code_id = q.code_id
 JOIN test AS t ON t.test_id = ot.test_id

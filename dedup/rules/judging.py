@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 
 import duckdb
+import pyarrow as pa
 
 from dedup.rules import covering, evidence
 from dedup.rules.chains import add_chains
@@ -61,17 +62,23 @@ COVERAGES = ("same", "panel", "components", "partial")
 REASONS = ("no_result_yet", "lab_not_recognised", "order_reason", "exemption", "specimen_unknown", "partial_panel",
            "valid_result")  # fmt: skip
 
+_NO_CHAINS = pa.table({"id": pa.array([], pa.int64()), "elsewhere": pa.array([], pa.bool_())})
 
-def open_judge(book: RuleBook, laboratories: Laboratories, *, by_level: bool) -> duckdb.DuckDBPyConnection:
+
+def open_judge(
+    book: RuleBook, laboratories: Laboratories, *, by_level: bool, chains: pa.Table | None = None
+) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that holds the rule book, ready to judge buckets one after the other.
 
-    ``laboratories`` count only ``by_level``.
+    ``laboratories`` count only ``by_level``. ``chains (id, elsewhere)``: lines without ``since`` that are known to be
+    chain-avoidable.
     """
     con = duckdb.connect()
     with contextlib.suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar to switch off
         con.execute("SET enable_progress_bar = false")
     con.execute("SET preserve_insertion_order = false")
     tables = book.tables | {"d_laboratory": laboratories.levels, "d_accredited": laboratories.accredited}
+    tables["d_chain"] = _NO_CHAINS if chains is None else chains
     for name, table in tables.items():
         con.register("incoming", table)
         con.execute(f"CREATE TABLE {name} AS FROM incoming")

@@ -23,19 +23,29 @@ _SAME = " = ".join(f"hash({', '.join(f'{side}.{name}' for name in _SAID)})" for 
 
 def begin_flags(con: duckdb.DuckDBPyConnection, *, everything: bool, period: Period | None = None) -> None:
     """Set aside the flags that are about to be made again (all, those of ``period``, or those of the persons in
-    ``wanted``), also those of persons that are no more."""
-    persons = "" if everything else f"WHERE {within(period)}" if period else """
-WHERE person_id IN (
-  SELECT person_id FROM wanted
-  UNION
+    ``wanted`` from their ``since`` on), also those of persons that are no more."""
+    aside = "" if everything else f"WHERE {within(period)}"
+    if not (everything or period):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE aside AS {_TOUCHED}")
+        aside = "WHERE rowid IN (FROM aside)"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE old_flag AS FROM flag {aside}")
+    con.execute(f"DELETE FROM flag {aside}")
+    con.execute("DROP TABLE IF EXISTS temp.aside")
+    con.execute("CREATE OR REPLACE TEMP TABLE new_flag AS FROM flag LIMIT 0")
+
+
+#: A person is named after one of their records: when the last goes, it is this one.
+_TOUCHED = """
+SELECT f.rowid FROM flag AS f JOIN wanted AS w ON w.person_id = f.person_id
+WHERE f.ordered_at >= coalesce(w.since, f.ordered_at)
+UNION
+SELECT f.rowid FROM flag AS f SEMI JOIN (
+  SELECT patient_record_id AS person_id FROM todo WHERE stage = 'flag'
+  UNION ALL
   SELECT c.old_person_id FROM person_change AS c
   SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id
-  UNION
-  -- a person is named after one of their records: when the last goes, it is this one
-  SELECT patient_record_id FROM todo WHERE stage = 'flag')"""  # fmt: skip
-    con.execute(f"CREATE OR REPLACE TEMP TABLE old_flag AS FROM flag {persons}")
-    con.execute(f"DELETE FROM flag {persons}")
-    con.execute("CREATE OR REPLACE TEMP TABLE new_flag AS FROM flag LIMIT 0")
+) AS named ON named.person_id = f.person_id
+ANTI JOIN patient_record AS p ON p.person_id = f.person_id"""
 
 
 def add_flags(con: duckdb.DuckDBPyConnection, words: str, period: Period | None = None) -> None:
@@ -44,10 +54,14 @@ def add_flags(con: duckdb.DuckDBPyConnection, words: str, period: Period | None 
 
 
 def keep_flags(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
-    """Write the new flags; what was said word for word before keeps the run that said it first."""
+    """Write the new flags; what was said word for word before keeps the run that said it first.
+
+    In the order of the orders, so that a night finds those it may change at the end.
+    """
     con.execute(
         f"INSERT INTO flag BY NAME SELECT n.* REPLACE (coalesce(o.run_id, ?) AS run_id) FROM new_flag AS n "
-        f"LEFT JOIN old_flag AS o ON {_SAME_KEY} AND {_SAME}",
+        f"LEFT JOIN old_flag AS o ON {_SAME_KEY} AND {_SAME} "
+        f"ORDER BY n.ordered_at, {', '.join(f'n.{name}' for name in _KEY)}",
         [run_id],
     )
     con.execute(

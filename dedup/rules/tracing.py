@@ -15,13 +15,14 @@ import duckdb
 
 from dedup.errors import UsageError
 from dedup.rules import covering
-from dedup.rules.facts import choose_lines, fact, number_dimensions
+from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.flagging import recognition_policy, resolve_profile
 from dedup.rules.judging import VERDICTS, judge_bucket, open_judge
 from dedup.rules.making import make
 from dedup.rules.reading import Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import DAY_ZERO, SETTING_SLOTS, RuleBook
+from dedup.rules.window import choose_lines
 from dedup.schema import SETTINGS
 from dedup.settings import Settings
 from dedup.warehouse import Warehouse
@@ -162,8 +163,12 @@ def _verdicts(
     con: duckdb.DuckDBPyConnection, catalogue: Catalogue, book: RuleBook, settings: Settings, person: int, line_id: int
 ) -> dict[tuple[int, str], str]:
     """(prior's line_id, target) → verdict, from judging the person's lines."""
-    con.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT CAST(? AS BIGINT) AS person_id", [person])
-    choose_lines(con, "wanted")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE wanted AS "
+        "SELECT CAST(? AS BIGINT) AS person_id, CAST(NULL AS TIMESTAMP) AS since, false AS recent",
+        [person],
+    )
+    choose_lines(con, book)
     number_dimensions(con, book, catalogue.specimens.select("text", "specimen").to_arrow())
     lines = con.execute(fact(book)).to_arrow_table()
     by_level = recognition_policy(con, settings) == "level"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from dedup.rules.dictionary import write_dictionary
-from dedup.rules.facts import choose_lines
 from dedup.rules.flagging import flags_of, recognition_policy, resolve_profile
 from dedup.rules.reading import Catalogue
+from dedup.rules.window import choose_everybody
 from dedup.schema import TABLES
 from dedup.settings import Settings
 from dedup.warehouse import Warehouse, memory_warehouse
@@ -63,7 +63,7 @@ def judge_lines(
         found = [
             con.execute(f"FROM {words}").pl()
             for words in flags_of(
-                warehouse, book, catalogue, by_level=register is not None, lines=choose_lines(con, None)
+                warehouse, book, catalogue, by_level=register is not None, lines=choose_everybody(con)
             )
         ]
     columns = [name for name in TABLES["flag"].columns if name != "run_id"]
@@ -137,7 +137,7 @@ def _flags_aside(warehouse: Warehouse, settings: Settings, catalogue: Catalogue,
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     write_dictionary(con, catalogue, book)
     by_level = recognition_policy(con, settings) == "level"
-    for words in flags_of(warehouse, book, catalogue, by_level=by_level, lines=choose_lines(con, None)):
+    for words in flags_of(warehouse, book, catalogue, by_level=by_level, lines=choose_everybody(con)):
         con.execute(f"INSERT INTO {name} BY NAME FROM {words}")
 
 

@@ -63,4 +63,9 @@ CREATE TABLE match_variant (
             "DELETE FROM match_state",
         ),
     ),
+    Migration(
+        5,
+        "flagging is told from when on a patient's orders have to be judged again",
+        ("ALTER TABLE todo ADD COLUMN since TIMESTAMP",),
+    ),
 )

@@ -57,7 +57,7 @@ def test_what_is_wrong_is_found(question: str, sql: str, settings: WarehouseSett
 
 def test_what_waits_and_what_failed_is_doubtful(settings: WarehouseSettings) -> None:
     with open_warehouse(settings.path) as warehouse:
-        warehouse.con.execute("INSERT INTO todo VALUES ('match', 1)")
+        warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 1)")
         warehouse.con.execute("UPDATE run SET outcome = 'failed'")
     found = outcomes(settings)
     assert [name for name, outcome in found.items() if outcome == "doubtful"] == ["waiting", "last run"]

@@ -34,7 +34,7 @@ TABLES = {
     "identity": "FROM identity ORDER BY ALL",
     "code": "SELECT code_system, test_code, facility_id FROM code ORDER BY ALL",
     "facility": "FROM facility ORDER BY ALL",
-    "todo": "FROM todo ORDER BY ALL",
+    "todo": "SELECT stage, patient_record_id, min(since) FROM todo GROUP BY ALL ORDER BY ALL",
     "counts": "SELECT sum(rows_read), sum(rows_loaded), sum(rows_rejected), sum(rows_duplicate) FROM delivery",
     "rejects": "SELECT column_name, reason FROM rejected_row ORDER BY ALL",
 }

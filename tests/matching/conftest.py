@@ -48,7 +48,7 @@ def add_records(warehouse: Warehouse, records: Iterable[Record]) -> None:
             f"INSERT INTO patient_identity SELECT {key}, ?, ?, CAST(? AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?, ?, ?",
             [*row[:2], *row],
         )
-        con.execute(f"INSERT INTO todo SELECT 'match', {key}", row[:2])
+        con.execute(f"INSERT INTO todo (stage, patient_record_id) SELECT 'match', {key}", row[:2])
 
 
 def run_match(warehouse: Warehouse, settings: Settings | None = None, *, train: bool = False) -> MatchSummary:

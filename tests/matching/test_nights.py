@@ -36,7 +36,7 @@ def _load(warehouse: Warehouse, world: Any, nights: int, seed: int) -> list[Any]
         part = world.take(order[night::nights])
         warehouse.con.register("part", part)
         warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM part")
-        warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM part")
+        warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM part")
         warehouse.con.unregister("part")
         run_match(warehouse)
     return warehouse.con.execute(PERSONS).fetchall()
@@ -116,7 +116,8 @@ def test_a_record_that_is_gone_leaves_its_person(warehouse: Warehouse) -> None:
     run_match(warehouse)
     warehouse.con.execute("DELETE FROM todo")
     warehouse.con.execute(
-        "INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity WHERE facility_id = 'F9'"
+        "INSERT INTO todo (stage, patient_record_id) "
+        "SELECT 'match', patient_record_id FROM patient_identity WHERE facility_id = 'F9'"
     )
     warehouse.con.execute("DELETE FROM patient_identity WHERE facility_id = 'F9'")
     run_match(warehouse)

@@ -89,12 +89,17 @@ def test_training_keeps_its_card_until_the_next() -> None:
     with memory_warehouse() as warehouse:
         warehouse.con.register("made", world)
         warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM made")
-        warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity")
+        warehouse.con.execute(
+            "INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM patient_identity"
+        )
         first = run_match(warehouse, train=True)
         assert first.model_version.startswith("learnt-")
         assert run_match(warehouse).model_version == first.model_version
         before = warehouse.con.execute("SELECT patient_record_id, person_id FROM patient_record ORDER BY 1").fetchall()
-        warehouse.con.execute("INSERT INTO todo SELECT 'match', patient_record_id FROM patient_identity LIMIT 300")
+        warehouse.con.execute(
+            "INSERT INTO todo (stage, patient_record_id) "
+            "SELECT 'match', patient_record_id FROM patient_identity LIMIT 300"
+        )
         run_match(warehouse)
         after = warehouse.con.execute("SELECT patient_record_id, person_id FROM patient_record ORDER BY 1").fetchall()
         assert after == before

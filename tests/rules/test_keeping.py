@@ -15,9 +15,12 @@ HEADER = (
 )
 
 
-def line(facility: str, order: str, day: int, status: str = "final") -> str:
-    at = f"2026-03-{day:02}T08"
-    return f"{facility},{order},p,001090000001,1990-05-01,male,23.0083.1523,{at}:00,{at}:10,{at}:50,{status}"
+def line(
+    facility: str, order: str, day: int, status: str = "final", *, id_end: int = 1, month: int = 3, year: int = 1990
+) -> str:
+    at, born = f"2026-{month:02}-{day:02}T08", f"{year}-05-01"
+    number = f"0010{born[2:4]}{id_end:06}"
+    return f"{facility},{order},p,{number},{born},male,23.0083.1523,{at}:00,{at}:10,{at}:50,{status}"
 
 
 @pytest.fixture
@@ -25,11 +28,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(warehouse=WarehouseSettings(path=tmp_path / "w.duckdb"))
 
 
-def night(settings: Settings, *lines: str) -> None:
+def night(settings: Settings, *lines: str) -> pipeline.RunSummary:
     folder = settings.warehouse.path.parent
     file = folder / f"{len(list(folder.glob('*.csv'))):03}.csv"
     file.write_text("\n".join([HEADER, *lines]) + "\n")
-    pipeline.run([file], settings)
+    return pipeline.run([file], settings)
 
 
 def said(settings: Settings, table: str, *columns: str) -> list[tuple[object, ...]]:
@@ -58,3 +61,37 @@ def test_rebuilding_everything_under_the_same_rules_changes_nothing(settings: Se
     pipeline.flag(settings, everything=True)
     assert said(settings, "flag", "*") == before
     assert said(settings, "flag_history", "order_id") == []
+
+
+def test_who_left_a_person_takes_no_flag_along(settings: Settings) -> None:
+    night(settings, line("A", "1", 1), line("B", "2", 5), line("C", "3", 9))
+    night(settings, line("C", "3", 9, id_end=2, year=1961))
+    assert said(settings, "person_change", "reason") == [("split",)]
+    assert said(settings, "flag", "order_id", "prior_order_id") == [("2", "1")]
+    night(settings, line("C", "4", 10, id_end=2, year=1961))
+    assert said(settings, "flag", "order_id", "prior_order_id", "scope") == [
+        ("2", "1", "elsewhere"), ("4", "3", "same_facility"),
+    ]  # fmt: skip
+
+
+def test_a_night_reads_no_further_back_than_a_rule_reaches(settings: Settings) -> None:
+    night(settings, *(line("AB"[month % 2], str(month), 1, month=month) for month in range(1, 7)))
+    before = said(settings, "flag", "order_id", "run_id")
+    done = night(settings, line("C", "7", 20, month=6))
+    assert done.counts["flag"]["lines"] == 3  # of May, of the first of June, and tonight's
+    assert said(settings, "flag", "order_id", "run_id") == [*before, ("7", 2)]
+
+
+def test_a_late_line_is_judged_against_all_it_bears_on(settings: Settings) -> None:
+    night(settings, *(line(f"A{month}", str(month), 1, month=month) for month in range(2, 7)))
+    night(settings, line("C", "0", 20, month=1))
+    priors = [("2", "0"), ("3", "2"), ("4", "3"), ("5", "4"), ("6", "5")]
+    assert said(settings, "flag", "order_id", "prior_order_id") == priors
+
+
+def test_another_birth_date_makes_every_order_of_the_patient_be_judged(settings: Settings) -> None:
+    night(settings, line("A", "1", 1), line("A", "2", 5, month=4))
+    done = night(settings, line("A", "3", 1, month=12))
+    assert done.counts["flag"]["lines"] == 1
+    done = night(settings, line("A", "4", 2, month=12, year=1991))
+    assert done.counts["flag"]["lines"] == 4

@@ -35,7 +35,7 @@ from dedup.warehouse import open_warehouse
 settings = WarehouseSettings(memory_limit="64 MB", threads=1, key_file=Path(sys.argv[2]))
 con = open_warehouse(Path(sys.argv[1]), settings=settings).con
 con.execute("SET force_compression = 'uncompressed'")
-con.execute("INSERT INTO todo SELECT 'CANARYVALUE' || i, i FROM range(1000) AS t(i)")
+con.execute("INSERT INTO todo (stage, patient_record_id) SELECT 'CANARYVALUE' || i, i FROM range(1000) AS t(i)")
 con.execute("SET preserve_insertion_order = false")
 con.execute('''
 CREATE TEMP TABLE big AS SELECT 'CANARYVALUE' || (i % 9) || md5(i::VARCHAR) AS x FROM range(2000000) AS t(i)
@@ -57,7 +57,9 @@ def fill(settings: WarehouseSettings) -> None:
     with open_warehouse(settings.path, settings=settings) as warehouse:
         warehouse.con.execute(PLAIN_TEXT)
         with start_run(warehouse, "run") as run:
-            warehouse.con.execute(f"INSERT INTO todo SELECT '{CANARY}' || i, i FROM range(5000) AS t(i)")
+            warehouse.con.execute(
+                f"INSERT INTO todo (stage, patient_record_id) SELECT '{CANARY}' || i, i FROM range(5000) AS t(i)"
+            )
         warehouse.publish(run.run_id)
 
 
@@ -168,7 +170,7 @@ def test_an_older_plain_one_leaves_an_encrypted_backup(settings: WarehouseSettin
     with duckdb.connect(settings.path) as con:
         con.execute((Path(__file__).parent / "schema_1.sql").read_text())
         con.execute(PLAIN_TEXT)
-        con.execute(f"INSERT INTO todo SELECT '{CANARY}' || i, i FROM range(5000) AS t(i)")
+        con.execute(f"INSERT INTO todo (stage, patient_record_id) SELECT '{CANARY}' || i, i FROM range(5000) AS t(i)")
     open_warehouse(settings.path, settings=settings).close()
     assert is_encrypted(backups(settings.path)[0])
     assert plain_files(settings.path.parent) == []

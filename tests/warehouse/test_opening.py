@@ -41,7 +41,7 @@ def loose_umask():
 def test_files_are_for_their_owner_only(tmp_path: Path, loose_umask: None) -> None:
     path = tmp_path / "new" / "w.duckdb"
     with open_warehouse(path) as warehouse:
-        warehouse.con.execute("INSERT INTO todo VALUES ('match', 1)")
+        warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 1)")
         assert {mode(one) for one in path.parent.iterdir()} == {0o600}
     assert mode(path.parent) == 0o700
     assert {mode(one) for one in path.parent.iterdir()} == {0o600}
@@ -90,17 +90,17 @@ def test_closing_lets_the_next_writer_in(tmp_path: Path) -> None:
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     with open_warehouse(tmp_path / "w.duckdb") as warehouse:
         with pytest.raises(ZeroDivisionError), warehouse.transaction() as con:
-            con.execute("INSERT INTO todo VALUES ('match', 1)")
+            con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 1)")
             raise ZeroDivisionError
         with warehouse.transaction() as con:
-            con.execute("INSERT INTO todo VALUES ('flag', 2)")
-        assert warehouse.con.execute("FROM todo").fetchall() == [("flag", 2)]
+            con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('flag', 2)")
+        assert warehouse.con.execute("FROM todo").fetchall() == [("flag", 2, None)]
 
 
 def test_a_failed_statement_rolls_back_too(tmp_path: Path) -> None:
     with open_warehouse(tmp_path / "w.duckdb") as warehouse:
         with pytest.raises(duckdb.Error), warehouse.transaction() as con:
-            con.execute("INSERT INTO todo VALUES ('match', 1)")
+            con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 1)")
             con.execute("SELECT nonsense")
         assert warehouse.con.execute("FROM todo").fetchall() == []
 

@@ -32,7 +32,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def night(path: Path, number: int) -> None:
     with open_warehouse(path) as warehouse:
-        warehouse.con.execute("INSERT INTO todo VALUES ('match', ?)", [number])
+        warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', ?)", [number])
         warehouse.publish(number)
 
 
@@ -48,7 +48,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_reader_sees_finished_nights_while_the_next_is_written(path: Path) -> None:
     night(path, 1)
     with open_warehouse(path) as writer:
-        writer.con.execute("INSERT INTO todo VALUES ('match', 2)")
+        writer.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 2)")
         with open_finished(path) as reader:
             assert seen(reader) == [1]
         writer.publish(2)
@@ -114,7 +114,7 @@ def test_what_differs_is_written(data: st.DataObject, tmp_path_factory: pytest.T
 def test_a_night_that_failed_is_not_published(path: Path) -> None:
     night(path, 1)
     with pytest.raises(ZeroDivisionError), open_warehouse(path) as writer:
-        writer.con.execute("INSERT INTO todo VALUES ('match', 2)")
+        writer.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 2)")
         raise ZeroDivisionError
     with open_finished(path) as reader:
         assert seen(reader) == [1]
@@ -131,7 +131,7 @@ def test_a_torn_copy_is_passed_over(path: Path) -> None:
 
 def test_nothing_published_means_the_file_itself(path: Path) -> None:
     with open_warehouse(path) as writer:
-        writer.con.execute("INSERT INTO todo VALUES ('match', 1)")
+        writer.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 1)")
     with open_finished(path) as reader:
         assert seen(reader) == [1]
 

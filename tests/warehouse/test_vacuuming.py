@@ -19,7 +19,7 @@ def test_the_same_content_in_a_smaller_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     with open_warehouse(path) as warehouse:
         con = warehouse.con
-        con.execute("INSERT INTO todo SELECT md5(i::VARCHAR), i FROM range(400000) AS t(i)")
+        con.execute("INSERT INTO todo (stage, patient_record_id) SELECT md5(i::VARCHAR), i FROM range(400000) AS t(i)")
         con.execute("CHECKPOINT")
         con.execute("DELETE FROM todo WHERE patient_record_id > 10")
         kept = con.execute("FROM todo ORDER BY ALL").fetchall()
@@ -39,9 +39,9 @@ def test_the_same_content_in_a_smaller_file(name: str, tmp_path: Path) -> None:
 def test_a_vacuum_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
     with open_warehouse(path) as warehouse:
-        warehouse.con.execute("INSERT INTO todo VALUES ('match', 1)")
+        warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) VALUES ('match', 1)")
     (tmp_path / "w.duckdb.vacuum").mkdir()
     with pytest.raises(OSError, match=r"w\.duckdb\.vacuum"), open_warehouse(path) as warehouse:
         vacuum(warehouse)
     with open_warehouse(path, read_only=True) as warehouse:
-        assert warehouse.con.execute("FROM todo").fetchall() == [("match", 1)]
+        assert warehouse.con.execute("FROM todo").fetchall() == [("match", 1, None)]

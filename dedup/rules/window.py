@@ -1,0 +1,133 @@
+"""Whose orders are judged, and from when on, so that a night reads no more of the history than bears on it.
+
+What changed at some moment changes nothing that was ordered before it. So of a person all orders since then are judged,
+against the lines that a rule can still reach from there; the orders before are priors and no more. What became of their
+chains stands in their flags.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from dedup.rules.covering import stride
+from dedup.rules.keeping import Period, within
+from dedup.rules.reading import LIFETIME_SECONDS
+from dedup.rules.resolving import RuleBook
+
+__all__ = ["choose_everybody", "choose_lines", "choose_persons", "earlier_chains"]
+
+#: What judging and the words of a flag need of a line. No more is read: DuckDB unpacks whole columns of the history
+#: to find one person's lines.
+_READ = ("line_id", "facility_id", "order_id", "line_no", "patient_record_id", "code_id", "specimen",
+         "performing_facility_id", "ordered_at", "collected_at", "resulted_at", "status", "abnormal_flag", "setting",
+         "encounter_id", "order_reason", "price_vnd")  # fmt: skip
+_RECORD = "patient_record_id, p.person_id, match_method, match_probability"
+
+
+def choose_everybody(con: duckdb.DuckDBPyConnection) -> int:
+    """Make ``chosen`` (every current line) and ``record`` (every patient record); the number of lines."""
+    _drop(con)
+    con.execute(
+        f"CREATE TEMP VIEW record AS SELECT {_RECORD}, CAST(NULL AS TIMESTAMP) AS since FROM patient_record AS p"
+    )
+    con.execute(f"CREATE TEMP VIEW chosen AS SELECT {', '.join(_READ)} FROM line WHERE superseded_by IS NULL")
+    return _count(con, "SELECT count(*) FROM chosen")
+
+
+def choose_persons(con: duckdb.DuckDBPyConnection, book: RuleBook, *, period: Period | None, anew: bool) -> None:
+    """Make ``wanted`` (person_id, since, recent): those with an order in ``period``, or those touched since flags were
+    last made.
+
+    ``since``: only what was ordered from then on is judged; NULL, as for everybody with ``anew`` or a ``period``: all.
+    ``recent``: so late that their lines lie together at the end of the history.
+    """
+    waiting = "SELECT patient_record_id, since FROM todo WHERE stage = 'flag'"
+    if period:
+        waiting = f"""
+SELECT patient_record_id, CAST(NULL AS TIMESTAMP) FROM line WHERE superseded_by IS NULL AND {within(period)}"""
+    con.execute(f"""
+CREATE OR REPLACE TEMP TABLE wanted AS
+WITH touched AS (
+  SELECT p.person_id, CASE WHEN bool_and(t.since IS NOT NULL) AND NOT {anew} THEN min(t.since) END AS since
+  FROM ({waiting}) AS t(patient_record_id, since) JOIN patient_record AS p USING (patient_record_id)
+  WHERE p.person_id IS NOT NULL GROUP BY p.person_id
+)
+SELECT *, coalesce(since >= middle - to_seconds({_reach(book)}), false) AS recent
+FROM touched, (SELECT quantile_disc(since, 0.5) AS middle FROM touched)""")
+
+
+def choose_lines(con: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
+    """Make ``record`` (patient records of ``wanted``) and ``chosen``, the current lines of those that bear on what is
+    judged; the number of lines. They are taken out of the history once, so that nothing later reads all of it again."""
+    _drop(con)
+    con.execute(f"""
+CREATE TEMP TABLE chosen_record AS
+SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON w.person_id = p.person_id""")
+    con.execute("CREATE TEMP VIEW record AS FROM chosen_record")
+    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(_scans(con, book))}")
+    con.execute("CREATE TEMP VIEW chosen AS FROM chosen_line")
+    return _count(con, "SELECT count(*) FROM chosen")
+
+
+def _scans(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
+    """Disjoint SELECTs of lines. Each that names a time compares one column with a constant: so DuckDB passes over the
+    parts of the history that hold nothing so late."""
+    scans = [_scan("NOT r.recent")]
+    row = con.execute("SELECT min(since) FROM wanted WHERE recent").fetchone()
+    if row and row[0]:
+        start = f"TIMESTAMP '{row[0]}' - to_seconds({_reach(book)})"
+        late = [
+            f"l.ordered_at >= {start}",
+            f"l.ordered_at < {start} AND l.collected_at >= {start}",
+            f"l.ordered_at < {start} AND l.collected_at IS NULL AND l.resulted_at >= {start}",
+        ]
+        early = f"l.ordered_at < {start} AND coalesce(l.collected_at, l.resulted_at, l.ordered_at) < {start}"
+        if codes := _lifelong(con, book):
+            late.append(f"{early} AND l.code_id IN ({', '.join(map(str, codes))})")
+        scans += [_scan(f"r.recent AND {condition}") for condition in late]
+    return scans
+
+
+def _scan(condition: str) -> str:
+    return f"""
+SELECT {", ".join(f"l.{name}" for name in _READ)} FROM line AS l
+JOIN record AS r ON r.patient_record_id = l.patient_record_id
+WHERE l.superseded_by IS NULL AND {condition}"""
+
+
+def _reach(book: RuleBook) -> int:
+    """How far back, in seconds, an order can look, unless a result serves for a lifetime."""
+    reach = book.tables["d_reach"]["reach"].to_numpy()
+    return int(reach[reach < LIFETIME_SECONDS].max(initial=0))
+
+
+def _lifelong(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[int]:
+    """Codes of tests whose results may serve for a lifetime."""
+    slots, reach = (book.tables["d_reach"][name].to_numpy() for name in ("slot", "reach"))
+    lifelong = set(slots[reach >= LIFETIME_SECONDS] // stride(book))
+    cover = book.tables["d_cover"].to_pydict()
+    tests = {book.tests[q] for o, q in zip(cover["o_test"], cover["q_test"], strict=True) if o in lifelong}
+    rows = con.execute(
+        "SELECT code_id FROM code_test WHERE list_contains(?, test_id) ORDER BY code_id", [sorted(tests)]
+    ).fetchall()
+    return [code for (code,) in rows]
+
+
+def earlier_chains(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """``id, elsewhere``: lines ordered before what is judged that are chain-avoidable, as their flags say."""
+    return con.execute("""
+SELECT l.line_id AS id, f.scope = 'elsewhere' AS elsewhere FROM flag AS f
+JOIN wanted AS w ON w.person_id = f.person_id AND f.ordered_at < w.since
+JOIN chosen AS l ON l.facility_id = f.facility_id AND l.order_id = f.order_id AND l.line_no = f.line_no
+WHERE f.chain_avoidable""").to_arrow_table()
+
+
+def _drop(con: duckdb.DuckDBPyConnection) -> None:
+    for kind, name in (("VIEW", "chosen"), ("VIEW", "record"), ("TABLE", "chosen_line"), ("TABLE", "chosen_record")):
+        con.execute(f"DROP {kind} IF EXISTS temp.{name}")
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0
