@@ -11,7 +11,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-__all__ = ["decoded"]
+__all__ = ["composed", "decoded", "undeclared"]
 
 _SAMPLE = 1 << 20
 _CHUNK = 1 << 20
@@ -21,6 +21,8 @@ _LETTERS = set("àáâãèéêìíòóôõùúýăđĩũơư") | {
 #: In text read as Latin-1: what no Vietnamese word has, but TCVN3 and VNI text is full of.
 _FONT_SIGNS = re.compile(r"[¨©ª«¬®µ¶·¸¹»¼½¾]|[aeoöyAEOÖY][ùøûõïÙØÛÕÏ]|[aeAE][âáàåãäÂÁÀÅÃÄ]|ñ")
 
+_CODECS = {"font": "latin-1"}  # how what has been recognised is decoded, where the names differ
+
 
 def decoded(path: Path, folder: Path, encoding: str | None = None) -> tuple[Path, str]:
     """The file as UTF-8, and the encoding it was in; a copy in ``folder`` when it had to be decoded.
@@ -28,24 +30,33 @@ def decoded(path: Path, folder: Path, encoding: str | None = None) -> tuple[Path
     ``encoding`` is what somebody says it is; else it is recognised. A UTF-8 file with single broken bytes, and bytes
     that are no text at all, stay as they are ("utf-8").
     """
-    with path.open("rb") as file:
-        head = file.read(_SAMPLE)
-    encoding = encoding or _encoding(head)
+    encoding = encoding or _encoding(_head(path))
     if encoding.lower() in ("utf-8", "utf8", "utf-8-sig"):
         return path, encoding
     target = folder / f"{path.name}-decoded"
-    codec = {"font": "latin-1"}.get(encoding, encoding)
+    codec = _CODECS.get(encoding, encoding)
     reader = codecs.getincrementaldecoder(codec)("replace")
     with path.open("rb") as source, target.open("w", encoding="utf-8", newline="") as out:
         while chunk := source.read(_CHUNK):
-            out.write(_composed(reader.decode(chunk), codec))
-        out.write(_composed(reader.decode(b"", final=True), codec))
+            out.write(composed(reader.decode(chunk), codec))
+        out.write(composed(reader.decode(b"", final=True), codec))
     return target, encoding
 
 
-def _composed(text: str, codec: str) -> str:
+def undeclared(path: Path) -> str | None:
+    """The 8-bit codec for parts of the file that do not say theirs and are not UTF-8; None: not recognised."""
+    encoding = _encoding(_head(path))
+    return _CODECS.get(encoding, encoding) if encoding in ("cp1258", "font") else None
+
+
+def composed(text: str, codec: str) -> str:
     """cp1258 writes some tones as marks of their own; a chunk's first mark may stay apart, which harms nobody."""
     return unicodedata.normalize("NFC", text) if codec == "cp1258" else text
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_SAMPLE)
 
 
 def _encoding(head: bytes) -> str:

@@ -12,10 +12,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dedup.loading.counting import count_starts
+from dedup.loading.encodings import undeclared
 from dedup.loading.landing import Landing
 from dedup.warehouse import one_thread
+
+if TYPE_CHECKING:
+    from dedup.loading.hl7v2_cells import Chunk
+    from dedup.loading.hl7v2_text import Alike
 
 __all__ = ["land", "recognise"]
 
@@ -28,26 +34,46 @@ def recognise(head: bytes) -> bool:
 
 def land(landing: Landing, path: Path) -> None:
     """Stage the file some thousand messages at a time; ``landing.counted`` becomes the number of OBR in it."""
+    from dedup.loading.hl7v2_text import BEFORE, alike, breaks_off, chunks
+
+    landing.in_parts = True
+    landing.counted = count_starts(path, b"OBR", BEFORE)
+    cut, codec = breaks_off(path), undeclared(path)
+    number = messages = promised = 0
+    with one_thread(landing.con):
+        for data in chunks(path, all_but_last=cut):
+            part = alike(data, codec)
+            number += _stage(landing, part, number)
+            messages += int(part.chunk.named("MSH").sum())
+            promised += _promised(part.chunk)
+    landing.reject(
+        [(one, "", "unreadable_file" if cut else "too_long") for one in range(number + 1, landing.counted + 1)]
+    )
+    if cut or messages < promised:
+        landing.fail("unreadable_file")
+
+
+def _stage(landing: Landing, part: Alike, before: int) -> int:
+    """Stage the orders of some messages, ``before`` of the file's having been staged; returns how many there are."""
     import numpy as np
     import pyarrow as pa
 
     from dedup.loading.hl7v2_fields import find_orders
     from dedup.loading.hl7v2_sql import SOURCE, columns
-    from dedup.loading.hl7v2_text import BEFORE, alike, chunks
 
-    landing.in_parts = True
-    landing.counted = count_starts(path, b"OBR", BEFORE)
-    number = 0
-    with one_thread(landing.con):
-        for data in chunks(path):
-            chunk, escaped = alike(data)
-            if not chunk.named("OBR").any():
-                continue
-            orders, supported = find_orders(chunk)
-            numbers = np.arange(number + 1, number + 1 + len(supported))
-            landing.con.register("obr", orders.append_column("row_number", pa.array(numbers)))
-            landing.insert(SOURCE, columns(escaped=escaped), row_number="row_number", in_order=True)
-            landing.con.unregister("obr")
-            landing.reject([(int(one), "", "unsupported_message") for one in numbers[~supported]])
-            number += len(numbers)
-    landing.reject([(one, "", "too_long") for one in range(number + 1, landing.counted + 1)])
+    if not part.chunk.named("OBR").any():
+        return 0
+    orders, refused = find_orders(part.chunk, part.undecoded)
+    landing.con.register("obr", orders.append_column("row_number", pa.array(np.arange(orders.num_rows) + before + 1)))
+    landing.insert(SOURCE, columns(escaped=part.escaped), row_number="row_number", in_order=True)
+    landing.con.unregister("obr")
+    landing.reject([(before + 1 + int(row), "", reason) for reason, rows in refused.items() for row in rows])
+    return int(orders.num_rows)
+
+
+def _promised(chunk: Chunk) -> int:
+    """Messages that the trailers of batches (BTS-1) say there are."""
+    import numpy as np
+
+    trailers = chunk.segments(np.flatnonzero(chunk.named("BTS")))
+    return sum(int(text) for text in chunk.texts(chunk.field(trailers, 1)) if re.fullmatch("[0-9]{1,9}", text))

@@ -6,6 +6,7 @@ Field meanings are those of HL7 2.5.1, chapters 3 (PID, PV1), 4 (ORC, OBR) and 7
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,11 @@ class _Found:
     owners: Ints  # and to which
 
 
-def find_orders(chunk: Chunk) -> tuple[Any, Mask]:
-    """The OBR of whole messages in their order, a table of text cells; and which stand in a message dedup reads."""
+def find_orders(chunk: Chunk, undecoded: Sequence[int] = ()) -> tuple[Any, dict[str, Rows]]:
+    """The OBR of whole messages in their order, a table of text cells; and the refused ones by reason.
+
+    ``undecoded``: messages with bytes that are no text, by their numbers from 1.
+    """
     import pyarrow as pa
 
     found = _segments(chunk)
@@ -67,9 +71,10 @@ def find_orders(chunk: Chunk) -> tuple[Any, Mask]:
     columns |= _times(chunk, found) | _results(chunk, found)
     columns["is_result"] = pa.array(kinds == word("ORU"))
     columns["place"] = pa.array(_places(chunk, found.message, cells["order_id"]))
-    supported = np.isin(kinds, _words(*_TYPES))
-    columns["supported"] = pa.array(supported)
-    return pa.table(columns), supported
+    supported, unread = np.isin(kinds, _words(*_TYPES)), np.isin(found.message, undecoded)
+    columns["good"] = pa.array(supported & ~unread)
+    refused = {"unsupported_message": ~supported, "bad_encoding": supported & unread}
+    return pa.table(columns), {reason: np.flatnonzero(rows) for reason, rows in refused.items()}
 
 
 def _segments(chunk: Chunk) -> _Found:

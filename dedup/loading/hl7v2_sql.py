@@ -27,7 +27,7 @@ _STATUS = f"""CASE
     WHEN states & {UNFINISHED} > 0 THEN 'preliminary'
     ELSE 'final' END"""
 
-SOURCE = f"(SELECT *, {_STATUS} AS status FROM obr WHERE supported)"
+SOURCE = f"(SELECT *, {_STATUS} AS status FROM obr WHERE good)"
 
 _REASONS = ", ".join(f"'{reason}'" for reason in ORDER_REASONS)
 

@@ -1,15 +1,23 @@
-"""HL7 v2 files → whole messages as bytes that are all alike: UTF-8, the usual separators, no escape sequences."""
+"""HL7 v2 files → whole messages as bytes that are all alike: UTF-8, the usual separators, no escape sequences.
+
+What is not UTF-8 is in the character set of MSH-18 (HL7 table 0211), or, where that says nothing, in the one that the
+file as a whole shows; a message with bytes that are no text in it is refused.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from dedup.loading.encodings import composed
 from dedup.loading.hl7v2_cells import Chunk
 
-__all__ = ["BEFORE", "STAND_INS", "alike", "chunks"]
+__all__ = ["BEFORE", "STAND_INS", "Alike", "alike", "breaks_off", "chunks"]
 
 #: A segment follows a line end, or a byte MLLP puts around a message.
 BEFORE = b"\r\n\x0b\x1c"
@@ -24,11 +32,21 @@ _HEADER = b"MSH|^~\\&"
 _START = re.compile(rb"(?<![^\r\n\x0b\x1c])MSH")
 _ESCAPE = re.compile(rb"\\(?:([FSTREHN]|\.br)|X((?:[0-9A-Fa-f]{2})+))\\")
 _SIMPLE = {b"H": b"", b"N": b"", b".br": b" "}
-_CHARSETS = {"8859/1": "latin-1", "UNICODE UTF-16": "utf-16", "CP1258": "cp1258", "WINDOWS-1258": "cp1258"}
+_CHARSETS = {f"8859/{part}": f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)} | {
+    **dict.fromkeys(("UNICODE UTF-8", "UTF-8", "UTF8"), "utf-8"),
+    **dict.fromkeys(("CP1258", "WINDOWS-1258"), "cp1258"),
+}
 _BOM = b"\xef\xbb\xbf"
 
 
-def chunks(path: Path) -> Iterator[bytes]:
+def breaks_off(path: Path) -> bool:
+    """Whether the file is framed (MLLP: a byte before each message and one behind) and its last message has no end."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        framed = data[:_CHUNK].removeprefix(_BOM).lstrip(b" \t\r\n").startswith(b"\x0b")
+        return framed and data.rfind(b"\x0b") > data.rfind(b"\x1c")
+
+
+def chunks(path: Path, *, all_but_last: bool = False) -> Iterator[bytes]:
     """Whole messages, some at a time; of one longer than any real message only the beginning."""
     with path.open("rb") as file:
         rest, skipping = file.read(len(_BOM)).removeprefix(_BOM), False
@@ -44,7 +62,7 @@ def chunks(path: Path) -> Iterator[bytes]:
                 yield data[: max(data.rfind(b"\r"), data.rfind(b"\n")) + 1]
                 last, skipping = len(data) - len(b"_MSH"), True
             rest = data[last:]
-        if rest and not skipping:
+        if rest and not skipping and not all_but_last:
             yield rest
 
 
@@ -58,34 +76,48 @@ def _last_start(data: bytes) -> int:
     return 0
 
 
-def alike(data: bytes) -> tuple[Chunk, bool]:
-    """The messages as UTF-8 with the usual separators; and whether separators that were escaped have stand-ins."""
-    chunk = Chunk(data)
+class Alike(NamedTuple):
+    """Messages that are alike."""
+
+    chunk: Chunk
+    escaped: bool  #: separators that were escaped have stand-ins
+    undecoded: list[int]  #: of those with bytes that are no text the numbers, from 1
+
+
+def alike(data: bytes, undeclared: str | None = None) -> Alike:
+    """The messages as UTF-8 with the usual separators.
+
+    ``undeclared``: the codec of messages that are not UTF-8 and do not say what they are; None: not known.
+    """
+    chunk, undecoded = Chunk(data), []
     if not chunk.is_utf8() or not chunk.begin_with(_HEADER):
         starts = [found.start() for found in _START.finditer(data)]
-        parts = itertools.pairwise(sorted({0, *starts, len(data)}))
-        data = b"".join(_translated(data[start:end]) for start, end in parts)
+        parts = itertools.pairwise([0, *starts, len(data)])  # the first is what stands before any message
+        texts = [_decoded(data[start:end], undeclared) for start, end in parts]
+        undecoded = [number for number, (_, whole) in enumerate(texts) if not whole]
+        data = b"".join(_usual_separators(text).encode("utf-8", "replace") for text, _ in texts)
         chunk = Chunk(data)
     if chunk.count("\\") > int(chunk.named("MSH").sum()):  # one stands in MSH-2
         data = _ESCAPE.sub(_unescaped, data)
         chunk = Chunk(data)
     stand_in = STAND_INS[0].encode()[:2]
-    return chunk, stand_in[:1] in data and stand_in in data  # one byte is found faster, and is rare
+    return Alike(chunk, stand_in[:1] in data and stand_in in data, undecoded)  # one byte is found faster, and is rare
 
 
-def _translated(data: bytes) -> bytes:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode(_charset(data), "replace")
-    return _usual_separators(text).encode("utf-8", "replace")
+def _decoded(data: bytes, undeclared: str | None) -> tuple[str, bool]:
+    """A message as text, and whether all its bytes are text."""
+    for codec in ("utf-8", _charset(data) or undeclared):
+        with contextlib.suppress(UnicodeDecodeError):
+            if codec is not None:
+                return composed(data.decode(codec), codec), True
+    return data.decode("utf-8", "replace"), False
 
 
-def _charset(data: bytes) -> str:
-    """MSH-18, for messages that are not UTF-8."""
+def _charset(data: bytes) -> str | None:
+    """MSH-18; None where it names no character set that is known here."""
     header = re.split(rb"[\r\n]", data, maxsplit=1)[0].split(data[3:4] or b"|")
     name = header[17].decode("ascii", "replace").split("~")[0].strip().upper() if len(header) > 17 else ""
-    return _CHARSETS.get(name, "latin-1")
+    return _CHARSETS.get(name)
 
 
 def _usual_separators(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from dedup.loading import hl7v2_text
 from dedup.warehouse import Warehouse
 from tests.loading.conftest import SAMPLES, Loader, rejected, rows
+from tests.loading.test_encodings import as_cp1258
 
 AT = datetime.datetime
 
@@ -71,6 +73,60 @@ def test_character_sets(loader: Loader, warehouse: Warehouse, tmp_path: Path, ch
     text = message(obr(), charset=charset).replace("LÊ^MẪU^THỊ", "LÊ^Á^Ý")
     loader(put(tmp_path, text.encode(codec)))
     assert rows(warehouse, "SELECT full_name FROM identity") == [("LÊ Ý Á",)]
+
+
+BAD = message(obr("7002")).encode().replace("LÊ".encode(), b"L\xca")
+
+
+@pytest.mark.parametrize("charset", ["UNICODE UTF-8", "", "ASCII"])
+def test_bytes_that_are_no_text_are_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path, charset: str) -> None:
+    bad = BAD.replace(b"UNICODE UTF-8", charset.encode())
+    summary = loader(put(tmp_path, message(obr()).encode() + bad + message(obr("7003"), kind="MDM^T02").encode()))
+    assert (summary.rows_read, summary.rows_loaded) == (3, 1)
+    assert rejected(warehouse) == [(2, None, "bad_encoding"), (3, None, "unsupported_message")]
+    assert rows(warehouse, "SELECT full_name FROM identity") == [("LÊ THỊ MẪU",)]
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "encoded"),
+    [
+        ("8859/2", "ŁÓŹ THI MAU", lambda text: text.encode("iso8859-2")),
+        ("CP1258", "LÊ THỊ MẪU", as_cp1258),
+        ("", "LÊ THỊ MẪU", as_cp1258),  # what it is, the file as a whole shows
+    ],
+)
+def test_eight_bit_character_sets(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, charset: str, name: str, encoded: Callable[[str], bytes]
+) -> None:
+    family, middle, given = name.split()
+    written = message(obr(), charset=charset).replace("LÊ^MẪU^THỊ", f"{family}^{given}^{middle}")
+    loader(put(tmp_path, encoded(written)))
+    assert rows(warehouse, "SELECT full_name FROM identity") == [(name,)]
+
+
+def test_bytes_outside_the_declared_set_are_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    assert loader(put(tmp_path, BAD.replace(b"UNICODE UTF-8", b"8859/8"))).rows_loaded == 0
+    assert rejected(warehouse) == [(1, None, "bad_encoding")]
+
+
+def test_a_framed_file_that_breaks_off_loses_its_last_message(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    text = "".join(f"\x0b{message(obr(f'{n}'), 'OBX|1|NM|x||5.1||||||F')}\x1c\r" for n in range(3))
+    summary = loader(put(tmp_path, text[: text.rindex("5.1") + 2]))
+    assert (summary.rows_read, summary.rows_loaded, summary.deliveries[0].failed) == (3, 2, True)
+    assert rejected(warehouse) == [(0, None, "unreadable_file"), (3, None, "unreadable_file")]
+    assert not loader(put(tmp_path, text)).deliveries[0].failed
+
+
+@pytest.mark.parametrize(("promised", "failed"), [("3", True), ("2", False), ("1", False), ("", False), ("x", False)])
+def test_a_batch_with_fewer_messages_than_it_says(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, promised: str, failed: bool
+) -> None:
+    batch = f"BHS|^~\\&\r{message(obr()) + message(obr('7002'))}BTS|{promised}\r"
+    summary = loader(put(tmp_path, batch))
+    assert (summary.rows_loaded, summary.deliveries[0].failed) == (2, failed)
+    assert rejected(warehouse) == ([(0, None, "unreadable_file")] if failed else [])
 
 
 def test_utf_16(loader: Loader, tmp_path: Path) -> None:
