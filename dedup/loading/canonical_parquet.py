@@ -38,6 +38,7 @@ def land(landing: Landing, path: Path) -> None:
     landing.unknown_columns = unknown_columns(lower)
     missing = {name: "duplicate_column" for name in CANONICAL if lower.count(name) > 1}
     missing |= {name: "missing_column" for name, must in CANONICAL.items() if must and name not in kinds}
+    landing.check_columns(missing)
     columns = {name: _as_text(name, kinds[name]) for name in CANONICAL if name in kinds and name not in missing}
     try:
         landing.insert(_READ, columns, parameters=[str(path)], missing=missing)

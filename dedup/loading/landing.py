@@ -127,10 +127,16 @@ class Landing:
         self._append("landed_reject", ("row_number", "column_name", "reason"), found)
         self.rows_read += len(found)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, column: str = "") -> None:
         """The file as a whole is damaged: one entry with row number 0 that counts as no row."""
         self.failed = True
-        self.con.execute("INSERT INTO landed_reject VALUES (?, 0, '', ?)", [self.delivery_no, reason])
+        self.con.execute("INSERT INTO landed_reject VALUES (?, 0, ?, ?)", [self.delivery_no, column, reason])
+
+    def check_columns(self, missing: Mapping[str, str]) -> None:
+        """Tell what is wrong with the columns of a file without rows, as of one cut in its header; rows tell their own."""
+        column = next((name for name in CANONICAL if name in missing), None)
+        if column is not None and not self.counted:
+            self.fail(missing[column], column)
 
     def file(self, encounters: Iterable[Filed]) -> None:
         """Register whole encounters, in the order they stand in the file."""

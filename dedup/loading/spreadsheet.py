@@ -43,6 +43,7 @@ def land_rows(
     number = 0
     try:
         landing.counted = count_rows(path, sheet) - layout.header_rows
+        landing.check_columns(layout.missing)
         for cells in found:
             number += 1
             batch.append((number, (cells + [""] * layout.width)[: layout.width]))

@@ -58,6 +58,7 @@ def land_csv(landing: Landing, path: Path, layout: Layout) -> None:
     else:
         plain = all(column.isalnum() for column in layout.columns.values())  # no expression that could add blanks
         landing.clean = CleanFile(path, layout, plain and scan.tidy)
+    landing.check_columns(layout.missing)
 
 
 def read_together(landings: Iterable[Landing]) -> None:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from dedup.loading.reasons import REASONS
@@ -192,6 +193,24 @@ def test_a_missing_column_rejects_every_row(loader: Loader, warehouse: Warehouse
     bare = {name: value for name, value in order().items() if name != "status"}
     loader(write_csv(tmp_path / "a.csv", bare, bare | {"order_id": "A2"}))
     assert rejected(warehouse) == [(1, "status", "missing_column"), (2, "status", "missing_column")]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".xlsx"])
+def test_a_missing_column_is_told_of_a_file_without_rows_too(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, suffix: str
+) -> None:
+    names = list(order())
+    summary = loader(header_only(tmp_path / f"cut{suffix}", names[: names.index("status")]))
+    assert (summary.rows_read, summary.over_limit) == (0, True)
+    assert rejected(warehouse) == [(0, "status", "missing_column")]
+    assert not loader(header_only(tmp_path / f"empty{suffix}", names)).over_limit
+
+
+def header_only(path: Path, names: list[str]) -> Path:
+    frame = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    write = {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".xlsx": frame.write_excel}
+    write[path.suffix](path)  # type: ignore[operator]
+    return path
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
