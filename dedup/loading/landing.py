@@ -133,7 +133,7 @@ class Landing:
         self.con.execute("INSERT INTO landed_reject VALUES (?, 0, ?, ?)", [self.delivery_no, column, reason])
 
     def check_columns(self, missing: Mapping[str, str]) -> None:
-        """Tell what is wrong with the columns of a file without rows, as when cut in its header; rows tell their own."""
+        """Tell what is wrong with the columns of a file without rows, as of one cut in its header. Rows tell theirs."""
         column = next((name for name in CANONICAL if name in missing), None)
         if column is not None and not self.counted:
             self.fail(missing[column], column)
