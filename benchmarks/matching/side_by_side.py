@@ -77,11 +77,11 @@ def prepared(file: Path) -> Path:
     """The same records normalised, for Splink."""
     import pyarrow.parquet as pq
 
-    from dedup.matching import normalising, places
+    from dedup.matching import normalising
 
     with fill(pq.read_table(file)) as warehouse:
         con = warehouse.con
-        places.prepare(con)
+        normalising.prepare(con, "patient_identity")
         target = file.with_name("normalised.parquet")
         con.execute(f"""
           COPY (SELECT patient_record_id AS unique_id, CASE WHEN id_grade = 2 THEN id_number END AS national_id,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedup.matching import blocking, normalising, places, state
+from dedup.matching import blocking, normalising, state
 from dedup.matching.variants import arrived_sql, columns, variant_id_sql
 from dedup.schema import TABLES
 
@@ -78,10 +78,10 @@ _NORMALISED = """
 
 
 def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
-    places.prepare(con)
+    normalising.prepare(con, source)
     variants = f"(SELECT *, {variant_id_sql()} AS variant_id FROM ({normalising.normalise_sql(source)}))"
     con.execute(f"CREATE OR REPLACE TEMP TABLE normalised AS {blocking.keyed_sql(variants, _NORMALISED)}")
-    places.drop(con)
+    normalising.drop(con)
 
 
 def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:

@@ -5,7 +5,7 @@ Both are recognised by characters or pairs of characters that no Vietnamese word
 
 from __future__ import annotations
 
-__all__ = ["decode_sql"]
+__all__ = ["decode_sql", "is_legacy_sql"]
 
 #: TCVN 5712:1993 VN3, byte by byte from A1, as the Latin-1 characters such text shows.
 _TCVN3 = dict(
@@ -31,6 +31,11 @@ _VNI_MARKS = {
 _VNI_SINGLE = {"ñ": "đ", "ô": "ơ", "ö": "ư", "æ": "ỉ", "ó": "ĩ", "ò": "ị", "î": "ỵ"}
 #: A vowel and a mark that never stand together in a Vietnamese word, or đ written as ñ.
 _VNI_SIGNS = "[aeôöy][ùøûõï]|[ae][âáàåãä]|a[êéèúüë]|o[ùøûõïâåä]|öô|u[øûõï]|(^|\\s)ñ"
+
+
+def is_legacy_sql(word: str) -> str:
+    """Whether a word shows that the text it stands in is TCVN3 or VNI: ``decode_sql`` then decodes all of that."""
+    return f"regexp_matches(lower({word}), '{_VNI_SIGNS}') OR regexp_matches({word}, '{_TCVN3_SIGNS}')"
 
 
 def decode_sql(text: str) -> str:

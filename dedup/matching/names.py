@@ -15,6 +15,7 @@ __all__ = [
     "fold_sql",
     "hash_sql",
     "informative_sql",
+    "lower_sql",
     "marked_sql",
     "newborn_sql",
     "placeholder_sql",
@@ -52,7 +53,7 @@ _SOUNDS = (
     ("(^| )x", "\\1s"),
     ("(^| )tr", "\\1ch"),
     ("(^| )n([aeiou])", "\\1l\\2"),
-    ("(^| )(k|q|c)([^h])", "\\1k\\3"),
+    ("(^| )(k|q|c)([^h ])", "\\1k\\3"),
     ("(ng|nh)( |$)", "n\\2"),
     ("(ch|c)( |$)", "t\\2"),
 )
@@ -62,6 +63,11 @@ def decoded_sql(text: str) -> str:
     """Lower case, NFC, TCVN3 and VNI text decoded; letters that NFC leaves alone are most of it, and cheap to tell."""
     composed = f"CASE WHEN regexp_full_match({text}, '{_COMPOSED}') THEN {text} ELSE nfc_normalize({text}) END"
     return f"lower({decode_sql(composed)})"
+
+
+def lower_sql(text: str) -> str:
+    """Lower case, NFC, of text that needs no decoding."""
+    return f"lower(nfc_normalize({text}))"
 
 
 def fold_sql(decoded: str) -> str:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from dedup.matching import identifiers, names, places
+from typing import TYPE_CHECKING
 
-__all__ = ["normalise_sql"]
+from dedup.matching import identifiers, names, places, spelling
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["drop", "normalise_sql", "prepare"]
 
 #: A child this young is still booked under its mother's name, marked or not.
 _NEWBORN_DAYS = 28
+
+
+def prepare(con: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Register what ``normalise_sql`` of ``source`` looks up: today's places, and its names word by word."""
+    places.prepare(con)
+    spelling.prepare(con, source)
+
+
+def drop(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what ``prepare`` made."""
+    spelling.drop(con)
+    places.drop(con)
 
 
 def normalise_sql(source: str) -> str:
@@ -16,10 +33,10 @@ def normalise_sql(source: str) -> str:
     Gives patient_record_id, facility_id, patient_id and the columns IDENTITY of variants.py, with the hashes of texts
     that blocking.py makes its keys of. ``name`` is folded and NULL for placeholders; ``marked`` is the name with its
     diacritics, NULL when written without; ``id_grade`` is 0, 1 or 2 (identifiers.py). Distinct names and addresses
-    are normalised once.
+    are normalised once; ``prepare`` must have looked at those of ``source`` before.
     """
     return f"""
-WITH {_name_steps(source)}, {places.steps_sql(source)}, typed AS (
+WITH {_name_steps()}, {places.steps_sql(source)}, typed AS (
   SELECT n.* EXCLUDE (national_id, insurance_id, phone, sex, province, address, full_name, local_phone),
     {identifiers.id_type_sql("n.id_number")} AS id_type, {identifiers.insurance_sql("n.insurance_id")} AS cards,
     {identifiers.phone_sql("n.local_phone")} AS phone, coalesce(n.sex, 'unknown') AS sex,
@@ -44,24 +61,15 @@ SELECT patient_record_id, facility_id, patient_id, id_type, id_number, number,
 FROM (SELECT *, {identifiers.number_sql("id_type", "id_number")} AS number FROM typed)"""
 
 
-def _name_steps(source: str) -> str:
-    """``parted``: every distinct full_name, decoded, folded, taken to pieces."""
-    return f"""decoded AS (
-  SELECT full_name, {names.decoded_sql("full_name")} AS decoded
-  FROM (SELECT DISTINCT full_name FROM {source} WHERE full_name IS NOT NULL)
-), spelling AS (
-  SELECT full_name, {names.fold_sql("decoded")} AS folded, {names.marked_sql("decoded")} AS marked FROM decoded
-), folding AS (
-  SELECT folded, {names.newborn_sql("folded")} AS stand_in,
-    CASE WHEN NOT {names.placeholder_sql("folded")} THEN {names.untitled_sql("folded")} END AS name
-  FROM (SELECT DISTINCT folded FROM spelling)
-), piece AS (
-  SELECT folded, stand_in, name, string_split(name, ' ') AS token FROM folding
+def _name_steps() -> str:
+    """``parted``: every distinct full_name, folded, taken to pieces."""
+    return f"""piece AS (
+  SELECT *, string_split(name, ' ') AS token FROM name_folding
 ), part AS (
   SELECT folded, stand_in, name, CASE WHEN len(token) > 1 THEN token[1] END AS family_name,
     nullif({names.informative_sql("array_to_string(token[2:-2], ' ')")}, '') AS middle_name,
     CASE WHEN len(token) > 2 OR token[-1] NOT IN ('thi', 'van', '') THEN token[-1] END AS given_name,
-    array_to_string(list_sort(token), ' ') AS bag, {names.skeleton_sql("name")} AS skeleton
+    array_to_string(list_sort(token), ' ') AS bag, skeleton
   FROM piece
 ), hashed AS (
   SELECT * EXCLUDE (bag, skeleton),
@@ -72,5 +80,5 @@ def _name_steps(source: str) -> str:
 ), parted AS (
   SELECT s.full_name, p.* EXCLUDE (folded),
     CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded THEN s.marked END AS marked
-  FROM spelling AS s JOIN hashed AS p ON p.folded = s.folded
+  FROM name_spelling AS s JOIN hashed AS p ON p.folded = s.folded
 )"""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from dedup.matching import blocking, normalising
+from dedup.matching import blocking, normalising, spelling
 from dedup.matching.model import Scorecard, shipped
 
 if TYPE_CHECKING:
@@ -75,5 +75,11 @@ def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
 def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> str:
     version = con.execute("SELECT version()").fetchone()
     keys = blocking.keyed_sql(normalising.normalise_sql(""), "")
-    parts = [card.to_json(), settings.model_dump_json(), keys, version[0] if version else ""]
+    parts: list[object] = [
+        card.to_json(),
+        settings.model_dump_json(),
+        keys,
+        spelling.SQL,
+        version[0] if version else "",
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
