@@ -15,7 +15,7 @@ _WORDS = st.sampled_from(
 ) | st.text("aeoyuáạêđnghckqtrsxz'À", max_size=6)  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(st.lists(_WORDS, max_size=6).map(" ".join), max_size=8))
 def test_word_by_word_is_as_whole(written: list[str]) -> None:
     with duckdb.connect() as con:
