@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from dedup.matching.likeness import Flags, Positions, alike, distance_one, share_token, tokens_compared, tones
+from dedup.matching.likeness import Flags, Positions, alike, distance_one, share_token, tokens_compared
 
 if TYPE_CHECKING:
     from dedup.matching.variants import Coded, Variants
@@ -107,10 +107,10 @@ def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[
     swapped &= given[a] != given[b]
     near, typo, sounding = alike(v.text["given_name"], a, b, other & ~swapped)
     heard = (rarity[a] < UNHEARD_BITS) & (rarity[b] < UNHEARD_BITS)
-    marked, tone = v.text["marked_given"].codes, tones(v.text["marked_given"])
+    marked, tone = v.text["marked_given"].codes, v.text["marked_given"].tones
     both_marked = (marked[a] >= 0) & (marked[b] >= 0)
     marks_differ = ~unknown & (given[a] == given[b]) & both_marked & (marked[a] != marked[b])
-    sounding &= ~both_marked | (tone[a] == tone[b])
+    sounding &= ~both_marked | (tone[marked[a]] == tone[marked[b]])
     given_level = _choose(
         (unknown, 0), (swapped, 6), ((given[a] < 0) | (given[b] < 0), 0), (marks_differ, 2), (given[a] == given[b], 1),
         (joined | ((near | typo | sounding) & ~heard), 5), (sounding, 3), (near | cut, 4), otherwise=7,

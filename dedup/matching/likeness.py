@@ -5,18 +5,15 @@ Only distinct pairs of different values reach Python or rapidfuzz.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from dedup.matching.names import skeleton
-
 if TYPE_CHECKING:
     from dedup.matching.variants import Coded
 
-__all__ = ["alike", "distance_one", "share_token", "tokens_compared", "tones"]
+__all__ = ["alike", "distance_one", "share_token", "tokens_compared"]
 
 Flags: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 Positions: TypeAlias = "np.ndarray[Any, Any]"
@@ -43,13 +40,11 @@ def _errors(column: Coded, x: Positions, y: Positions, most: int) -> Positions:
 
     Texts whose lengths alone say so are not looked at.
     """
-    import pyarrow.compute as pc
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import cpdist
 
     found = np.full(len(x), most + 1, dtype=np.uint8)
-    lengths = pc.utf8_length(column.values).to_numpy().astype(np.int32)
-    close = np.flatnonzero(np.abs(lengths[x] - lengths[y]) <= most)
+    close = np.flatnonzero(np.abs(column.lengths[x] - column.lengths[y]) <= most)
     if len(close):
         left, right = (column.values.take(codes[close]).to_pylist() for codes in (x, y))
         found[close] = cpdist(left, right, scorer=OSA.distance, score_cutoff=most, dtype=np.uint8)
@@ -84,18 +79,14 @@ def _one_end_alike(column: Coded, x: Positions, y: Positions) -> Flags:
 def alike(column: Coded, a: Positions, b: Positions, among: Flags) -> tuple[Flags, Flags, Flags]:
     """Where two different name parts are one typing error apart (two in long ones) and long enough for that to tell
     something, where they are one apart at all, and where they sound alike."""
-    import pyarrow.compute as pc
-
     rows, x, y = _differing(column, a, b, among)
     # Few name parts, met in many pairs: each pair of them is compared once.
     pairs, back = np.unique((np.minimum(x, y).astype(np.int64) << 32) | np.maximum(x, y), return_inverse=True)
     x, y = pairs >> 32, pairs & 0xFFFFFFFF
-    lengths = pc.utf8_length(column.values).to_numpy()
-    shorter, errors = np.minimum(lengths[x], lengths[y]), _errors(column, x, y, 2)
+    shorter, errors = np.minimum(column.lengths[x], column.lengths[y]), _errors(column, x, y, 2)
     near = ((shorter > 2) & (errors <= 1)) | ((shorter > 6) & (errors <= 2))
     one = (shorter > 1) & (errors <= 1)
-    sounds = np.unique([skeleton(text) for text in column.values.to_pylist()], return_inverse=True)[1]
-    heard = sounds[x] == sounds[y]
+    heard = column.sounds[x] == column.sounds[y]
     return _marked(len(a), rows[near[back]]), _marked(len(a), rows[one[back]]), _marked(len(a), rows[heard[back]])
 
 
@@ -167,10 +158,3 @@ def _texts(left: Any, right: Any, at: Positions) -> Iterable[tuple[str, str]]:
 
 def _flags(answers: Iterable[bool]) -> Flags:
     return np.fromiter(answers, dtype=np.bool_)
-
-
-def tones(marked: Coded) -> Positions:
-    """A number for each text's diacritics, without its letters: who hears Sơn for Xơn still hears the vowel."""
-    texts = [unicodedata.normalize("NFD", text) for text in marked.values.to_pylist()]
-    marks = ["".join(sign for sign in text if unicodedata.combining(sign)) for text in texts]
-    return np.asarray(np.append(np.unique(marks, return_inverse=True)[1], -1)[marked.codes])

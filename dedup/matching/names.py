@@ -57,6 +57,7 @@ _SOUNDS = (
     ("(ng|nh)( |$)", "n\\2"),
     ("(ch|c)( |$)", "t\\2"),
 )
+_COMPILED = tuple((re.compile(pattern), sound) for pattern, sound in _SOUNDS)
 
 
 def decoded_sql(text: str) -> str:
@@ -129,6 +130,6 @@ def hash_sql(text: str) -> str:
 @functools.cache
 def skeleton(folded: str) -> str:
     """The same of one text, for the few thousand distinct name parts."""
-    for pattern, sound in _SOUNDS:
-        folded = re.sub(pattern, sound, folded)
+    for pattern, sound in _COMPILED:
+        folded = pattern.sub(sound, folded)
     return folded

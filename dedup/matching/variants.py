@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from dedup.matching.names import skeleton
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,6 +54,26 @@ class Coded:
     codes: np.ndarray[Any, np.dtype[np.int32]]
     values: pa.Array
 
+    @functools.cached_property
+    def lengths(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """How many characters each value has."""
+        import pyarrow.compute as pc
+
+        return np.asarray(pc.utf8_length(self.values).to_numpy())
+
+    @functools.cached_property
+    def sounds(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The same number for values that sound alike."""
+        return np.unique([skeleton(text) for text in self.values.to_pylist()], return_inverse=True)[1]
+
+    @functools.cached_property
+    def tones(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """A number for each value's diacritics, without its letters (who hears Sơn for Xơn still hears the vowel), and
+        behind them one for NULL."""
+        texts = [unicodedata.normalize("NFD", text) for text in self.values.to_pylist()]
+        marks = ["".join(sign for sign in text if unicodedata.combining(sign)) for text in texts]
+        return np.append(np.unique(marks, return_inverse=True)[1], -1)
+
 
 @dataclass(frozen=True)
 class Variants:
@@ -82,6 +106,8 @@ _TEXTS = {name: name for name in ("id_number", "name", "family_name", "middle_na
     "marked_given": "marked_given", "insurance_numbers": "array_to_string(insurance_numbers, ' ')",
 }  # fmt: skip
 
+_PARTS = ("family_name", "middle_name", "given_name")
+
 
 def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[Any, Any]]:
     """The columns ``sql`` gives, none of which holds a NULL."""
@@ -107,10 +133,23 @@ def read_variants(con: duckdb.DuckDBPyConnection, source: str) -> Variants:
       FROM ({source})""").to_arrow_table()
     numbers = ("number", "variant_id", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
     order = np.argsort(table["variant_id"].to_numpy())  # of codes and numbers: the engine would move the texts
+    text = {name: code(table[name], order) for name in _TEXTS if name not in _PARTS}
     return Variants(
-        text={name: code(table[name], order) for name in _TEXTS},
+        text=text | _parts(table, order, text["name"]),
         **{name: table[name].to_numpy()[order] for name in numbers},
     )
+
+
+def _parts(table: pa.Table, order: np.ndarray[Any, Any], name: Coded) -> dict[str, Coded]:
+    """The parts of the names, which follow from the names: taken from one row of each."""
+    named = name.codes >= 0
+    shown = np.empty(len(name.values), dtype=np.int64)
+    shown[name.codes[named]] = order[named]
+    parts = {}
+    for part in _PARTS:
+        coded = code(table[part].take(shown), np.arange(len(shown)))
+        parts[part] = Coded(np.append(coded.codes, np.int32(-1))[name.codes], coded.values)
+    return parts
 
 
 def code(column: Any, order: np.ndarray[Any, Any]) -> Coded:
