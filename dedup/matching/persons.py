@@ -24,23 +24,13 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     is named after their record with the earliest first_ordered_at (ties: smallest facility_id, patient_id), so
     the name follows from the content alone. Returns counts.
     """
-    con.execute("""
-      CREATE OR REPLACE TEMP TABLE settled AS
-      WITH earliest AS (
-        SELECT p.cluster, arg_min(p.patient_record_id,
-          (coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01'), i.facility_id, i.patient_id)) AS person_id
-        FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
-      SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability,
-        old.person_id AS old_person_id,
-        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew,
-        count(*) OVER (PARTITION BY old.person_id) > 1 AS had_others
-      FROM placed AS p JOIN earliest AS e USING (cluster)
-      LEFT JOIN patient_record AS old USING (patient_record_id)""")
     if state.count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
+        _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
         _log(con, run_id)
         _judge_again(con)
         _take_back(con)
     else:
+        _settle(con)
         con.execute(_ASK.format("FROM settled"))
     _write(con)
     counts = con.execute(
@@ -53,6 +43,24 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     con.execute("DROP TABLE settled")
     merged, split, moved = counts if counts is not None else (0, 0, 0)
     return {"persons_merged": merged, "persons_split": split, "records_moved": moved}
+
+
+#: What is known of a record that was known before; NULL of others.
+_OLD = """, old.person_id AS old_person_id,
+        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew,
+        count(*) OVER (PARTITION BY old.person_id) > 1 AS had_others"""
+
+
+def _settle(con: duckdb.DuckDBPyConnection, more: str = "", join: str = "") -> None:
+    """The temporary table ``settled``: the person of every record of ``placed``, and how it is held."""
+    con.execute(f"""
+      CREATE OR REPLACE TEMP TABLE settled AS
+      WITH earliest AS (
+        SELECT p.cluster, arg_min(p.patient_record_id,
+          (coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01'), i.facility_id, i.patient_id)) AS person_id
+        FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
+      SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability{more}
+      FROM placed AS p JOIN earliest AS e USING (cluster) {join}""")
 
 
 #: Ask the stage ``flag`` to judge these patient records, and all of each.
