@@ -6,17 +6,22 @@ import base64
 import binascii
 import mmap
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["count_orders", "count_payload", "has_doctype", "is_label"]
 
 # Patterns begin with plain letters, which the search can jump to; other spellings are slower, and rare.
 _ORDER_TEXT = rb"MA_NHOM\s*>\s*(?:<!\[CDATA\[)?\s*0*[123]\s*(?:\]\]>)?\s*</"
-_PAYLOAD_TEXT = rb"LOAIHOSO\s*>([^<]*)</[^>]*>[^<]*<(?:\w+:)?NOIDUNGFILE\s*>([^<]+)<"
+_PAYLOAD_TEXT = rb"LOAIHOSO\s*>([^<]*)</[^>]*>[^<]*<(?:\w+:)?NOIDUNGFILE\s*>"
 _ORDER, _ANY_ORDER = re.compile(_ORDER_TEXT), re.compile(_ORDER_TEXT, re.IGNORECASE)
 _PAYLOAD, _ANY_PAYLOAD = re.compile(_PAYLOAD_TEXT), re.compile(_PAYLOAD_TEXT, re.IGNORECASE)
 _SMALL_HOSO, _SMALL_NHOM = re.compile(rb"hoso"), re.compile(rb"_nhom")  # three times as fast as ``mmap.find``
+_CONTENT = re.compile(rb"([^<]+)<")
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+
+_WINDOW = 1 << 25  # of a large file so much is looked at, and let go, at a time
+_MARGIN = 1 << 16  # longer than any tag or label, so that what begins in a window can be seen whole
 
 
 def has_doctype(path: Path) -> bool:
@@ -30,14 +35,37 @@ def count_orders(path: Path) -> int:
     """Order records (groups 1, 2, 3) in the file: those standing in it, and those inside its base64 payloads."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return _count(data[:].decode("utf-16", "replace").encode())
-        return _count(data)
+            text = data[:].decode("utf-16", "replace").encode()
+            return _count(text, 0, len(text))
+        count = 0
+        for start in range(0, len(data), _WINDOW):
+            count += _count(data, start, start + _WINDOW)
+            data.madvise(mmap.MADV_DONTNEED)
+        return count
 
 
-def _count(data: bytes | mmap.mmap) -> int:
-    payload = _PAYLOAD if data.find(b"LOAIHOSO") >= 0 and not _SMALL_HOSO.search(data) else _ANY_PAYLOAD
-    inside = sum(count_payload(found[2]) for found in payload.finditer(data) if _may_hold_orders(found[1]))
-    return inside + _orders(data)
+def _count(data: bytes | mmap.mmap, start: int, end: int) -> int:
+    """Those that begin in a window."""
+    inside = 0
+    for found in _find(data, start, end, b"LOAIHOSO", _SMALL_HOSO, _PAYLOAD, _ANY_PAYLOAD):
+        content = _CONTENT.match(data, found.end()) if _may_hold_orders(found[1]) else None
+        inside += count_payload(content[1]) if content else 0
+    return inside + _orders(data, start, end)
+
+
+def _find(
+    data: bytes | mmap.mmap,
+    start: int,
+    end: int,
+    name: bytes,
+    small: re.Pattern[bytes],
+    usual: re.Pattern[bytes],
+    unusual: re.Pattern[bytes],
+) -> Iterator[re.Match[bytes]]:
+    """What begins in a window, by the faster pattern where ``name`` is spelt as usual."""
+    last = end + _MARGIN
+    pattern = usual if data.find(name, start, last) >= 0 and not small.search(data, start, last) else unusual
+    return (found for found in pattern.finditer(data, start, last) if found.start() < end)
 
 
 def is_label(kind: str) -> bool:
@@ -50,9 +78,8 @@ def _may_hold_orders(label: bytes) -> bool:
     return kind == "XML3" or (kind != "" and not is_label(kind))
 
 
-def _orders(data: bytes | mmap.mmap) -> int:
-    pattern = _ORDER if data.find(b"MA_NHOM") >= 0 and not _SMALL_NHOM.search(data) else _ANY_ORDER
-    return sum(1 for _ in pattern.finditer(data))
+def _orders(data: bytes | mmap.mmap, start: int, end: int) -> int:
+    return sum(1 for _ in _find(data, start, end, b"MA_NHOM", _SMALL_NHOM, _ORDER, _ANY_ORDER))
 
 
 def count_payload(text: bytes | str | None) -> int:
@@ -64,4 +91,5 @@ def count_payload(text: bytes | str | None) -> int:
             data = base64.b64decode(data)
         except (binascii.Error, ValueError):
             return 0
-    return _orders(data.replace(b"\0", b""))
+    data = data.replace(b"\0", b"")
+    return _orders(data, 0, len(data))

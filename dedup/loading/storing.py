@@ -93,13 +93,17 @@ def _gather(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
 
 
 def _keep_identities(con: duckdb.DuckDBPyConnection) -> None:
+    """One row of each: not ``DISTINCT ON``, which holds all its columns in memory."""
     columns = ", ".join(TABLES["identity"].columns)
     con.execute(
         f"""
         INSERT INTO identity ({columns})
-        SELECT DISTINCT ON (identity_id) {columns} FROM wave AS w
-        WHERE NOT EXISTS (FROM identity AS i WHERE i.identity_id = w.identity_id)
-          AND NOT EXISTS (FROM fate AS f WHERE f.row_id = w.row_id AND f.outcome <> 'loaded')
+        SELECT {columns} FROM wave WHERE row_id IN (
+            SELECT min(row_id) FROM wave AS w
+            WHERE NOT EXISTS (FROM identity AS i WHERE i.identity_id = w.identity_id)
+              AND NOT EXISTS (FROM fate AS f WHERE f.row_id = w.row_id AND f.outcome <> 'loaded')
+            GROUP BY identity_id
+        )
         """
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.loading import counting
+from dedup.loading import counting, insurance_count
+from tests.loading.conftest import SAMPLES
 
 
 def _is_text(data: bytes) -> bool:
@@ -30,3 +32,12 @@ def test_broken_bytes_are_seen(text: bytes, damage: list[tuple[int, bytes]], siz
             counter.feed(text[start : start + size])
         start += size
     assert counter.done().utf8 == _is_text(text)
+
+
+@pytest.mark.parametrize("window", [1, 13, 100, 1000])
+def test_orders_are_counted_wherever_windows_end(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    sample = SAMPLES / "insurance.xml"
+    assert b"<CHI_TIET_DVKT>" in sample.read_bytes()  # besides payloads in base64
+    count = insurance_count.count_orders(sample)
+    monkeypatch.setattr(insurance_count, "_WINDOW", window)
+    assert insurance_count.count_orders(sample) == count == 4
