@@ -147,7 +147,7 @@ _TABLES = (
             "rows_rejected": "BIGINT",
             "rows_duplicate": "BIGINT",
             "rows_skipped": "BIGINT",
-            "skipped": "JSON",  # reason → count: sensitive, withdrawn, outdated
+            "skipped": "JSON",  # reason → count: sensitive, withdrawn, outdated, waiting
             "unknown_columns": "VARCHAR[]",
         },
         ("delivery_id",),
@@ -203,27 +203,52 @@ _TABLES = (
         "request_line",
         "loading",
         "The order line each FHIR ServiceRequest became, for results of a later night. Private.",
-        {"request_key": "BIGINT", "facility_id": "VARCHAR", "order_id": "VARCHAR"},
+        {
+            "request_key": "BIGINT",
+            "facility_id": "VARCHAR",  # NULL: it may not be kept, nor what is said of it
+            "order_id": "VARCHAR",
+            "specimen": "VARCHAR",  # the reference, when the request itself names one
+        },
         ("request_key",),
     ),
     Table(
-        "waiting_result",
+        "request_result",
         "loading",
-        "FHIR results whose ServiceRequest has not come yet, as the feed says them. Private.",
+        "What FHIR observations, reports and specimens say of a ServiceRequest, which may come later. Private.",
         {
             "request_key": "BIGINT",
-            "results": "BIGINT",
-            "corrected": "BOOLEAN",
-            "finished": "BOOLEAN",
-            "cancelled": "BOOLEAN",
+            "source_key": "BIGINT",  # which of them; 0: several, of a file of an older schema
+            "delivery_no": "INTEGER",
+            "kind": "VARCHAR",
+            "status": "VARCHAR",
             "issued": "VARCHAR",
             "effective": "VARCHAR",
             "value": "VARCHAR",
             "unit": "VARCHAR",
             "performer": "VARCHAR",
+            "specimen": "VARCHAR",
             "flag": "VARCHAR",
         },
-        ("request_key",),
+        ("request_key", "source_key"),
+    ),
+    Table(
+        "fhir_resource",
+        "loading",
+        "FHIR resources that requests of a later night may refer to, and those that wait for one. Private.",
+        {
+            "resource_key": "BIGINT",
+            "kind": "VARCHAR",
+            "delivery_no": "INTEGER",  # the last that sent it or referred to it
+            "body": "VARCHAR",  # what the reader takes of it, as JSON
+        },
+        ("resource_key",),
+    ),
+    Table(
+        "fhir_wanted",
+        "loading",
+        "What each waiting FHIR resource refers to and has not come. Private.",
+        {"wanted_key": "BIGINT", "resource_key": "BIGINT"},
+        ("wanted_key", "resource_key"),
     ),
     Table(
         "code",

@@ -1,9 +1,9 @@
 """FHIR R4: bulk NDJSON (one resource a line, any mixture of types) and Bundles.
 
 A row is a ServiceRequest. Its patient, encounter, organisation, specimen, reports and observations may stand in any
-file of the same folder: references are resolved when all files of the run have landed, first within the file, then
-within the folder, so that two hospitals' ``Patient/1`` are never mixed up. DuckDB takes the JSON apart;
-``fhir_sql`` says which fields are taken and what they become.
+file of the same folder, of this night or another: references are resolved when all files of the run have landed, first
+within the file, then within the folder or archive, then among what earlier nights left (``fhir_memory``), so that two
+hospitals' ``Patient/1`` are never mixed up. DuckDB takes the JSON apart; ``fhir_sql`` says what the fields become.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pathlib import Path
 
 import duckdb
 
+from dedup.loading import fhir_late, fhir_memory
 from dedup.loading.fhir_fields import TABLES, empty, extraction
-from dedup.loading.fhir_late import BECAME, recall, remember, stage_late
-from dedup.loading.fhir_sql import COLUMNS, RESULTS, joined
+from dedup.loading.fhir_said import collect
+from dedup.loading.fhir_sql import COLUMNS, joined
 from dedup.loading.landing import ENGINE_REFUSED, Landing
 
 __all__ = ["finish", "is_manifest", "land", "recognise", "remember"]
@@ -124,35 +125,70 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     if not landings:
         return []
     con = landings[0].con
-    for sql in RESULTS:
-        con.execute(sql)
-    recall(con, landings)
+    fhir_memory.wake(con, landings)
+    fhir_memory.recall_observations(con)
+    collect(con)
+    fhir_memory.recall_referred(con)
     for sql in joined(landings[0].fhir):
         con.execute(sql)
     for landing in landings:
-        landing.insert(
-            f"(SELECT * FROM fhir_order WHERE delivery_no = {landing.delivery_no})", COLUMNS, row_number="row_number"
-        )
-        left = range(landing.rows_read + 1, landing.counted + 1)
-        landing.reject([(number, "", "bad_json") for number in left])
-    late = stage_late(landings)
-    con.execute(BECAME)
-    row = _counts(con)
+        _stage(landing)
+    late = fhir_late.stage_late(landings)
+    con.execute(fhir_late.BECAME)
+    fhir_memory.keep(con)
+    notes = _notes(con, late)
     for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall():
         if str(name).startswith("fhir_"):
             con.execute(f'DROP TABLE temp."{name}"')
-    if row is None:
-        return []
-    told = f"{row[0]} service requests, {row[1]} with a result, {row[2]} whose patient was not in the delivery"
-    notes = [f"FHIR: {told}, {late} results of earlier nights' requests."]
-    if row[3] or row[4]:
-        told = f"{row[3]} service requests whose encounter was not in the delivery, {row[4]} whose organisation was not"
-        notes.append(f"FHIR: {told}.")
     return notes
 
 
-def _counts(con: duckdb.DuckDBPyConnection) -> tuple[int, ...] | None:
-    return con.execute(
-        "SELECT count(*), count(*) FILTER (results > 0), count(*) FILTER (patient_missing), "
-        "count(*) FILTER (encounter_missing), count(*) FILTER (organization_missing) FROM fhir_order"
-    ).fetchone()
+def remember(con: duckdb.DuckDBPyConnection) -> None:
+    """Keep what later nights may need; part of the load's transaction."""
+    fhir_late.remember(con)
+    fhir_memory.remember(con)
+
+
+# Nobody knows yet whose it is, but something it refers to has not come.
+_WAITS = """facility IS NULL AND len(wants) > 0 AND coalesce(coding.code, code_text) IS NOT NULL
+    AND coalesce(authored, occurrence) IS NOT NULL"""
+
+
+def _stage(landing: Landing) -> None:
+    """The rows of the file, and anew those of earlier files that waited for something in it."""
+    own = f"FROM fhir_order WHERE delivery_no = {landing.delivery_no}"
+    landing.insert(f"({own} AND row_number > 0 AND NOT ({_WAITS}))", COLUMNS, row_number="row_number")
+    landing.insert(
+        f"({own} AND row_number = 0 AND NOT ({_WAITS}) ORDER BY scope, key)",
+        COLUMNS,
+        row_number="0",
+        in_order=True,
+        counts=False,
+    )
+    for reason, condition in (("sensitive", "sensitive"), ("waiting", "NOT sensitive")):
+        rows = landing.con.execute(
+            f"SELECT count(*) {own} AND row_number > 0 AND ({_WAITS}) AND {condition}"
+        ).fetchone()
+        landing.skip(reason, int(rows[0]) if rows else 0)
+    left = range(landing.rows_read + 1, landing.counted + 1)
+    landing.reject([(number, "", "bad_json") for number in left])
+
+
+def _notes(con: duckdb.DuckDBPyConnection, late: int) -> list[str]:
+    count = "count(*) FILTER (row_number > 0 AND {})"
+    row = (
+        con.execute(
+            f"SELECT {', '.join(count.format(one) for one in ('true', 'results > 0', 'patient_missing'))}, "
+            f"{', '.join(count.format(one) for one in ('encounter_missing', 'organization_missing'))}, "
+            "count(*) FILTER (row_number = 0) FROM fhir_order"
+        ).fetchone()
+        or (0,) * 6
+    )
+    told = f"{row[0]} service requests, {row[1]} with a result, {row[2]} whose patient is not known yet"
+    notes = [
+        f"FHIR: {told}, {late} results of earlier nights' requests, {row[5]} requests of earlier nights told anew."
+    ]
+    if row[3] or row[4]:
+        told = f"{row[3]} service requests whose encounter is not known yet, {row[4]} whose organisation is not"
+        notes.append(f"FHIR: {told}.")
+    return notes

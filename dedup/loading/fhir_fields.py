@@ -59,9 +59,12 @@ _FIELDS: dict[str, dict[str, str]] = {
         "bases": "basedOn[*].reference",
         "members": "hasMember[*].reference",
         "flags": "interpretation[*].coding[*].code",
+        "codes": "code.coding[*].code",
+        "categories": "category[*].coding[*].code",
     },
     "DiagnosticReport": {
         "status": "status",
+        "subject": "subject.reference",
         "effective": "effectiveDateTime",
         "effective_start": "effectivePeriod.start",
         "issued": "issued",
@@ -75,6 +78,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "collected": "collection.collectedDateTime",
         "collected_start": "collection.collectedPeriod.start",
         "requests": "request[*].reference",
+        "subject": "subject.reference",
     },
     "Patient": {
         "identifiers": _IDENTIFIERS,

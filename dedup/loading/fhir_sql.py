@@ -1,7 +1,8 @@
 """FHIR R4 resources → canonical columns, as SQL.
 
-``fhir_fields`` gives each resource type its table. ``joined`` builds ``fhir_order`` of them, one row a ServiceRequest
-with everything its references lead to. Code systems are those of HL7 FHIR R4 (4.0.1).
+``fhir_fields`` gives each resource type its table, ``fhir_said`` what results say of each request. ``joined`` builds
+``fhir_order`` of them, one row a ServiceRequest with everything its references lead to, and ``late``, one row a
+request of an earlier night of which there is news. Code systems are those of HL7 FHIR R4 (4.0.1).
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dedup.loading.fhir_fields import TABLES, names
+from dedup.loading.fhir_keys import is_sensitive
+from dedup.loading.fhir_memory import HEIGHT
 from dedup.quoting import literal
 from dedup.schema import ORDER_REASONS
 from dedup.settings import FhirSettings
 
-__all__ = ["COLUMNS", "RESULTS", "joined"]
+__all__ = ["COLUMNS", "WORKED", "joined"]
 
 
 def _index(kind: str, more: str = "") -> str:
@@ -46,59 +49,8 @@ def _home(alias: str) -> str:
     return f"coalesce(CASE WHEN NOT {alias}1.torn THEN {alias}1.code END, {alias}2.code)"
 
 
-# Observation → ServiceRequest: by basedOn, by the report it stands in, or as a member of such an observation.
-_LINKS = [
-    """CREATE OR REPLACE TEMP TABLE fhir_link AS
-    SELECT DISTINCT scope, request, observation FROM (
-        SELECT scope, b.base AS request, key AS observation
-        FROM fhir_observation, unnest(bases) AS b(base)
-        UNION ALL
-        SELECT scope, b.base, m.member
-        FROM fhir_report, unnest(bases) AS b(base), unnest(members) AS m(member)
-    )""",
-    """INSERT INTO fhir_link
-    SELECT DISTINCT l.scope, l.request, m.member
-    FROM fhir_link AS l JOIN fhir_observation AS o ON o.scope = l.scope AND o.key = l.observation,
-         unnest(o.members) AS m(member)
-    WHERE NOT EXISTS (FROM fhir_link AS k WHERE k.scope = l.scope AND k.request = l.request
-                      AND k.observation = m.member)""",
-]
-
-_HEIGHT = 8  # a team in a department in a department …
-_GRAVITY = "['N', 'NEG', 'A', 'L', 'H', 'POS', 'LL', 'HH', 'AA']"  # from mild to grave
-
-_RESULTS = [
-    f"""CREATE OR REPLACE TEMP TABLE fhir_result AS
-    SELECT l.scope, l.request, count(*) AS results, max(o.delivery_no) AS delivery_no, min(o.subject) AS subject,
-           bool_or(o.status IN ('amended', 'corrected')) AS corrected,
-           bool_and(o.status IN ('final', 'amended', 'corrected')) AS finished,
-           bool_and(o.status = 'cancelled') AS cancelled,
-           max(o.issued) AS issued, min(coalesce(o.effective, o.effective_start)) AS effective,
-           arg_min(coalesce(o.quantity, o.string, o.concept, o.concept_name), o.key)
-               FILTER (coalesce(o.quantity, o.string, o.concept, o.concept_name) IS NOT NULL) AS "value",
-           arg_min(o.unit, o.key) FILTER (o.quantity IS NOT NULL) AS unit,
-           min(list_filter(o.performers, lambda p: contains(p, 'Organization/'))[1]) AS performer,
-           min(o.specimen) AS specimen,
-           list_extract({_GRAVITY}, CAST(max(list_max(list_transform(o.flags,
-               lambda f: list_position({_GRAVITY}, upper(f))))) AS INTEGER)) AS flag
-    FROM fhir_link AS l JOIN fhir_observation AS o ON o.scope = l.scope AND o.key = l.observation
-    WHERE o.status IS DISTINCT FROM 'entered-in-error'
-    GROUP BY ALL""",
-    """CREATE OR REPLACE TEMP TABLE fhir_reported AS
-    SELECT scope, b.base AS request, max(issued) AS issued,
-           min(coalesce(effective, effective_start)) AS effective,
-           bool_or(status IN ('amended', 'corrected', 'appended')) AS corrected,
-           bool_or(status IN ('final', 'amended', 'corrected', 'appended')) AS finished,
-           min(list_filter(performers, lambda p: contains(p, 'Organization/'))[1]) AS performer
-    FROM fhir_report, unnest(bases) AS b(base)
-    WHERE status IS DISTINCT FROM 'entered-in-error'
-    GROUP BY ALL""",
-    """CREATE OR REPLACE TEMP TABLE fhir_taken AS
-    SELECT scope, r.request AS request, min(key) AS specimen
-    FROM fhir_specimen, unnest(requests) AS r(request) GROUP BY ALL""",
-]
-
 # Orders name the ward's or the laboratory's department; the facility is the hospital above it.
+_TORN = f"coalesce(list_has_any(c.kinds, ['dept', 'team']), false) AND c.part_of IS NOT NULL AND c.height < {HEIGHT}"
 _HOMES = f"""CREATE OR REPLACE TEMP TABLE fhir_home_at AS
 WITH RECURSIVE climb AS (
     SELECT o.at, o.scope, o.key, coalesce(o.identifier, o.id) AS code, o.part_of, o.kinds, 0 AS height
@@ -108,12 +60,11 @@ WITH RECURSIVE climb AS (
     FROM climb AS c
     JOIN fhir_organization_at AS o ON o.scope = c.scope AND o.at IS NOT DISTINCT FROM c.at
                                   AND o.key = c.part_of
-    WHERE c.height < {_HEIGHT} AND list_has_any(c.kinds, ['dept', 'team'])
+    WHERE c.height < {HEIGHT} AND list_has_any(c.kinds, ['dept', 'team'])
 )
-SELECT c.at, c.scope, c.key, arg_max(c.code, c.height) AS code,
-       -- the organisation above stands in no file that has been looked at
-       arg_max(coalesce(list_has_any(c.kinds, ['dept', 'team']) AND c.part_of IS NOT NULL AND c.height < {_HEIGHT},
-                        false), c.height) AS torn
+SELECT c.at, c.scope, c.key, arg_max(c.code, c.height) AS code, arg_max({_TORN}, c.height) AS torn,
+       -- the organisation above, which stands in no file that has been looked at
+       arg_max_null(CASE WHEN {_TORN} THEN c.part_of END, c.height) AS above
 FROM climb AS c GROUP BY ALL"""
 
 _PROVIDER = f"""coalesce({_of("encounter", "provider")},
@@ -130,47 +81,67 @@ _PATIENT = ", ".join(
     if name not in ("identifiers", "organization")
 )
 
+_UNKNOWN = "{0}1.key IS NULL AND {0}2.key IS NULL"
+
+
+def _unknown_home(alias: str) -> str:
+    return f"coalesce({alias}1.torn, true) AND coalesce({alias}2.torn, true)"
+
+
+# Where and on what the laboratory worked (an unknown laboratory is some other one), and what has not come yet.
+_WORKED = f"""coalesce({_home("lab")}, nullif(split_part(l.performer, '/', 2), '')) AS laboratory,
+       coalesce({_of("tube", "kind")}, {_of("tube", "kind_name")}) AS tube,
+       coalesce({_of("tube", "collected")}, {_of("tube", "collected_start")}) AS collected,
+       l.taken IS NOT NULL AND {_UNKNOWN.format("tube")} AS specimen_missing,
+       l.performer IS NOT NULL AND {_unknown_home("lab")} AS laboratory_missing,
+       CASE WHEN specimen_missing OR laboratory_missing OR {{}} THEN list_filter([{{}},
+           CASE WHEN specimen_missing THEN l.taken END,
+           CASE WHEN laboratory_missing THEN coalesce(lab2.above, lab1.above, l.performer) END
+       ], lambda x: contains(x, '/') OR starts_with(x, 'urn:')) END AS wants"""
+_REFERRED = """CASE WHEN patient_missing THEN l.subject END, CASE WHEN encounter_missing THEN l.encounter END,
+    CASE WHEN location_missing THEN l.location END,
+    CASE WHEN organization_missing THEN coalesce(org2.above, org1.above, l.provider) END"""
+_WORKPLACES = f"""{_find("fhir_home", "lab", "l", "l.performer")}
+{_find("fhir_specimen", "tube", "l", "l.taken")}"""
+
 _ORDER = f"""CREATE OR REPLACE TEMP TABLE fhir_order AS
 WITH located AS (
-    SELECT q.*, {_PROVIDER} AS provider, coalesce(r.results, 0) AS results,
-           r.corrected, r.finished, r.cancelled, p.corrected AS report_corrected, p.finished AS report_finished,
-           p.request IS NOT NULL AS reported, coalesce(r.issued, p.issued) AS issued,
-           coalesce(r.effective, p.effective) AS effective, r."value", r.unit, r.flag,
-           coalesce(r.performer, p.performer) AS performer,
-           coalesce(q.specimen, r.specimen, t.specimen) AS taken,
-           patient1.key IS NULL AND patient2.key IS NULL AS patient_missing,
-           q.encounter IS NOT NULL AND encounter1.key IS NULL AND encounter2.key IS NULL AS encounter_missing,
+    SELECT q.*, {_PROVIDER} AS provider, coalesce(k.results, 0) AS results, k.corrected, k.finished, k.cancelled,
+           coalesce(k.reported, false) AS reported, k.report_corrected, k.report_finished, k.issued, k.effective,
+           k."value", k.unit, k.flag, k.performer, coalesce(q.specimen, k.specimen) AS taken,
+           {_UNKNOWN.format("patient")} AS patient_missing,
+           q.encounter IS NOT NULL AND {_UNKNOWN.format("encounter")} AS encounter_missing,
+           q.location IS NOT NULL AND {_UNKNOWN.format("place")} AS location_missing,
            {_PATIENT},
            {_of("encounter", "class")} AS class, {_of("encounter", "id")} AS encounter_id,
            coalesce({_of("encounter", "department")}, {_of("encounter", "service")}, {_of("place", "name")})
                AS department
     FROM fhir_request AS q
-    LEFT JOIN fhir_result AS r ON r.scope = q.scope AND r.request = q.key
-    LEFT JOIN fhir_reported AS p ON p.scope = q.scope AND p.request = q.key
-    LEFT JOIN fhir_taken AS t ON t.scope = q.scope AND t.request = q.key
+    LEFT JOIN fhir_known AS k ON k.scope = q.scope AND k.request = q.key
     {_find("fhir_patient", "patient", "q", "q.subject")}
     {_find("fhir_encounter", "encounter", "q", "q.encounter")}
     {_find("fhir_location", "place", "q", "q.location")}
 )
 SELECT l.*, {_CODING} AS coding,
-       -- An unknown hospital has no line, unless it is called by its code; an unknown laboratory is some other one.
+       -- An unknown hospital has no line, unless it is called by its code.
        coalesce({_home("org")}, nullif(regexp_extract(l.provider, '^Organization/([0-9]{{5}})$', 1), '')) AS facility,
-       coalesce({_home("lab")}, nullif(split_part(l.performer, '/', 2), '')) AS laboratory,
-       l.provider IS NOT NULL AND coalesce(org1.torn, true) AND coalesce(org2.torn, true) AS organization_missing,
-       coalesce({_of("tube", "kind")}, {_of("tube", "kind_name")}) AS tube,
-       coalesce({_of("tube", "collected")}, {_of("tube", "collected_start")}) AS collected
+       {is_sensitive("list_append(list_transform(l.codings, lambda x: x.code), l.code_text)")} AS sensitive,
+       l.provider IS NOT NULL AND {_unknown_home("org")} AS organization_missing,
+       {_WORKED.format("patient_missing OR encounter_missing OR location_missing OR organization_missing", _REFERRED)}
 FROM located AS l
 {_find("fhir_home", "org", "l", "l.provider")}
-{_find("fhir_home", "lab", "l", "l.performer")}
-{_find("fhir_specimen", "tube", "l", "l.taken")}"""
+{_WORKPLACES}"""
 
-
-#: Statements that make ``fhir_result``, what observations say of each request.
-RESULTS = [*_LINKS, *_RESULTS]
+# The requests that are not of the night, and what it says of them.
+_LATE = f"""CREATE OR REPLACE TEMP TABLE late AS
+SELECT l.*, CAST(NULL AS VARCHAR) AS status, {_WORKED.format("false", "CAST(NULL AS VARCHAR)")}
+FROM (SELECT k.* EXCLUDE (specimen), n.request_key, n.known, n.subject, coalesce(n.specimen, k.specimen) AS taken
+      FROM fhir_named AS n JOIN fhir_known AS k USING (scope, request) WHERE NOT n.here) AS l
+{_WORKPLACES}"""
 
 
 def joined(settings: FhirSettings) -> list[str]:
-    """Statements that end in the temporary table ``fhir_order``; they need ``fhir_result``."""
+    """Statements that end in the temporary tables ``fhir_order`` and ``late``; they need ``fhir_known``."""
     own, national, insurance, facility = (
         _is_one_of(listed)
         for listed in (settings.patient_id, settings.national_id, settings.insurance_id, settings.facility_id)
@@ -186,6 +157,7 @@ def joined(settings: FhirSettings) -> list[str]:
         *(_index(kind) for kind in ("Encounter", "Location", "Specimen")),
         _HOMES,
         _ORDER,
+        _LATE,
     ]
 
 
@@ -244,3 +216,6 @@ COLUMNS: dict[str, str] = {
     "encounter_id": "encounter_id",
     "order_reason": f"list_filter(reasons, lambda r: lower(r) IN ({_REASONS}))[1]",
 }
+
+#: The columns that results and specimens tell, of requests of the night and of earlier ones.
+WORKED = ("specimen", "performed_by", "collected_at", "resulted_at", "status", "value", "unit", "abnormal_flag")

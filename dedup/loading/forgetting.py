@@ -15,28 +15,37 @@ _COUNTED = {
     "identity": "identities",
     "encounter": "encounters",
     "rejected_row": "rejected_rows",
+    "request_result": "request_results",
     "request_line": "requests",
-    "waiting_result": "waiting_results",
+    "fhir_resource": "fhir_resources",
+    "fhir_wanted": "fhir_references",
 }
 _ORDER = order_key(
     "coalesce((SELECT a.facility_id FROM facility_alias AS a WHERE a.alias = request_line.facility_id), facility_id)",
     "order_id",
 )
+_GONE = f"({_ORDER} IN (SELECT order_key FROM old_order) AND {_ORDER} NOT IN (SELECT order_key FROM line))"
+_RECEIVED = "delivery_no IN (SELECT delivery_no FROM delivery WHERE received_at < $before)"
+_DATES = ("authored", "occurrence", "collected", "collected_start", "effective", "effective_start", "issued")
+_DATED = ", ".join(f"CAST(body AS JSON) ->> '{name}'" for name in _DATES)
 #: What goes once the order lines have gone: table and condition.
 _LEFT_OVER = {
     "identity": "patient_record_id IN (SELECT patient_record_id FROM touched) "
     "AND identity_id NOT IN (SELECT identity_id FROM line)",
-    "encounter": "(facility_id, order_id) NOT IN (SELECT facility_id, order_id FROM line) "
-    "AND delivery_no IN (SELECT delivery_no FROM delivery WHERE received_at < $before)",
+    "encounter": f"(facility_id, order_id) NOT IN (SELECT facility_id, order_id FROM line) AND {_RECEIVED}",
     "rejected_row": "delivery_id IN (SELECT delivery_id FROM delivery WHERE received_at < $before)",
-    "request_line": f"{_ORDER} IN (SELECT order_key FROM old_order) AND {_ORDER} NOT IN (SELECT order_key FROM line)",
-    "waiting_result": "coalesce(effective, issued)[:10] < CAST($before AS VARCHAR)",
+    "request_result": f"request_key IN (SELECT request_key FROM request_line WHERE {_GONE}) "
+    "OR (request_key NOT IN (SELECT request_key FROM request_line) "
+    f"AND ({_RECEIVED} OR coalesce(effective, issued)[:10] < CAST($before AS VARCHAR)))",
+    "request_line": f"facility_id IS NULL OR {_GONE}",
+    "fhir_resource": f"{_RECEIVED} OR coalesce({_DATED})[:10] < CAST($before AS VARCHAR)",
+    "fhir_wanted": "resource_key NOT IN (SELECT resource_key FROM fhir_resource)",
 }
 
 
 def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
     """Drop every version of the lines ordered before ``before``, the identities no line has any more, and what is known
-    of encounters, rejected rows, requests and waiting results of before; the number of lines dropped.
+    of encounters, rejected rows, FHIR requests, results and resources of before; the number of lines dropped.
 
     Deliveries stay: the same bytes again must change nothing. Whom it touches is put into todo. One transaction.
     """

@@ -9,6 +9,7 @@ many in one query (``table_layout``); no copy of their text is kept.
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,10 @@ def make_staging(con: duckdb.DuckDBPyConnection) -> None:
     for name, columns in _STAGING.items():
         kinds = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
         con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" ({kinds})')
+    # Tests that may not be kept; no facility: everybody's code. Filled by the load stage.
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE sensitive_code (code_system VARCHAR, test_code VARCHAR, facility_id VARCHAR)"
+    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Landing:
     scope: str = ""  #: deliveries that may refer to each other share one: those of a folder, or of an archive
     fhir: FhirSettings = field(default_factory=FhirSettings)
     rows_read: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  #: reason → rows the reader itself left out on purpose
     counted: int = 0
     failed: bool = False  #: the file could not be read to its end
     dated: bool = False
@@ -120,6 +126,11 @@ class Landing:
         rows = int(made[0]) if made else 0
         self.rows_read += rows if counts else 0
         return rows
+
+    def skip(self, reason: str, rows: int) -> None:
+        """Count rows that are left out on purpose, here and now."""
+        self.skipped[reason] += rows
+        self.rows_read += rows
 
     def reject(self, rows: Iterable[tuple[int, str, str]]) -> None:
         """Quarantine rows that cannot even be landed: (row number, column, reason). They count as read."""

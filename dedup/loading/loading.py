@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,7 +30,7 @@ __all__ = ["SensitiveCode", "load"]
 SensitiveCode: TypeAlias = tuple[str, str, str | None]
 
 _FEW = 2  # threads are too few to share this work; more were not measured
-_SKIPS = ("sensitive", "outdated", "withdrawn")
+_SKIPS = ("sensitive", "outdated", "withdrawn", "waiting")
 
 
 def load(
@@ -80,7 +81,6 @@ def load(
 _TEMPORARY = {
     "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
     "touched": "patient_record_id BIGINT, since TIMESTAMP",
-    "sensitive_code": "code_system VARCHAR, test_code VARCHAR, facility_id VARCHAR",
     "numbering": "line_base BIGINT",
 }
 
@@ -119,7 +119,7 @@ def _summary(con: duckdb.DuckDBPyConnection, one: Arrival) -> DeliverySummary:
         "SELECT outcome, CAST(sum(rows) AS BIGINT) FROM outcome WHERE delivery_no = ? GROUP BY outcome",
         [one.landing.delivery_no],
     ).fetchall()
-    counts = {str(name): int(count) for name, count in rows}
+    counts = one.landing.skipped + Counter({str(name): int(count) for name, count in rows})
     skipped = {reason: counts[reason] for reason in _SKIPS if counts.get(reason)}
     return DeliverySummary(
         delivery_id=one.delivery_id,

@@ -43,4 +43,5 @@ SKIPS: dict[str, str] = {
     "sensitive": "a test that may not be kept without a legal basis (HIV)",
     "withdrawn": "a line of an encounter whose claim was withdrawn",
     "outdated": "a line of an encounter that was already known in a newer version",
+    "waiting": "a request whose hospital is not known yet: it becomes a line when what it refers to comes (FHIR)",
 }

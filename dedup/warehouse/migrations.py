@@ -65,7 +65,25 @@ CREATE TABLE match_variant (
     ),
     Migration(
         5,
-        "flagging is told from when on a patient's orders have to be judged again",
-        ("ALTER TABLE todo ADD COLUMN since TIMESTAMP",),
+        "flagging is told from when on a patient's orders have to be judged again; FHIR resources wait for others",
+        (
+            "ALTER TABLE todo ADD COLUMN since TIMESTAMP",
+            "ALTER TABLE request_line ADD COLUMN specimen VARCHAR",
+            """
+CREATE TABLE request_result (
+  request_key BIGINT, source_key BIGINT, delivery_no INTEGER, kind VARCHAR, status VARCHAR, issued VARCHAR,
+  effective VARCHAR, value VARCHAR, unit VARCHAR, performer VARCHAR, specimen VARCHAR, flag VARCHAR
+)""",
+            # A result that waits may be of a test that must not be kept, and nobody can tell: it leaves its times only.
+            """
+INSERT INTO request_result BY NAME
+SELECT request_key, 0 AS source_key, (SELECT max(delivery_no) FROM delivery) AS delivery_no, 'Observation' AS kind,
+       CASE WHEN cancelled THEN 'cancelled' WHEN corrected THEN 'corrected' WHEN finished THEN 'final'
+            ELSE 'preliminary' END AS status, issued, effective, performer
+FROM waiting_result""",
+            "DROP TABLE waiting_result",
+            "CREATE TABLE fhir_resource (resource_key BIGINT, kind VARCHAR, delivery_no INTEGER, body VARCHAR)",
+            "CREATE TABLE fhir_wanted (wanted_key BIGINT, resource_key BIGINT)",
+        ),
     ),
 )

@@ -211,7 +211,6 @@ def test_a_result_of_another_night_finds_its_request(
     with memory_warehouse() as once, start_run(once, "load") as run:
         load(once, run, [ndjson(tmp_path / "all" / "a.ndjson", *found)], Settings())
         assert rows(warehouse, NIGHTS) == rows(once, NIGHTS)
-    assert rows(warehouse, "SELECT count(*) FROM waiting_result") == [(0,)]
     assert rows(warehouse, "SELECT sum(rows_read), sum(rows_loaded) FROM delivery") == [(2, 2)]
 
 
@@ -240,25 +239,27 @@ def test_a_result_is_never_given_to_somebody_else(loader: Loader, warehouse: War
     loader(ndjson(tmp_path / "a" / "2.ndjson", *other))
     loader(ndjson(tmp_path / "b" / "2.ndjson", *resources()[-1:]))
     assert rows(warehouse, "SELECT DISTINCT resulted_at FROM line") == [(None,)]
-    assert rows(warehouse, "SELECT count(*) FROM waiting_result") == [(2,)]
+    waiting = "SELECT count(*) FROM request_result ANTI JOIN request_line USING (request_key)"
+    assert rows(warehouse, waiting) == [(2,)]
 
 
 def test_retention_forgets_requests_and_waiting_results(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     loader(ndjson(tmp_path / "a" / "1.ndjson", *resources()))
     other = changed("Observation", subject={"reference": "Patient/p2"}, effectiveDateTime="2026-04-01T08:10:00+07:00")
     loader(ndjson(tmp_path / "b" / "1.ndjson", *other[-1:]))
-    for day, left in ((datetime.date(2026, 1, 1), (2, 1)), (datetime.date(2026, 12, 31), (0, 0))):
+    for day, left in ((datetime.date(2026, 1, 1), (2, 2)), (datetime.date(2027, 1, 1), (0, 0))):
         with start_run(warehouse, "vacuum") as run:
             forget(warehouse, run, day)
-        counts = "(SELECT count(*) FROM request_line), (SELECT count(*) FROM waiting_result)"
+        counts = "(SELECT count(*) FROM request_line), (SELECT count(*) FROM request_result)"
         assert rows(warehouse, f"SELECT {counts}") == [left]
 
 
 def test_what_leads_nowhere_is_counted(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     alone = [one for one in resources() if one["resourceType"] == "ServiceRequest"]
     summary = loader(ndjson(tmp_path / "a.ndjson", *alone))
-    assert any("2 whose patient was not in the delivery" in note for note in summary.notes)
-    assert rejected(warehouse) == [(1, "facility_id", "missing_value"), (2, "facility_id", "missing_value")]
+    assert any("2 whose patient is not known yet" in note for note in summary.notes)
+    assert summary.deliveries[0].skipped == {"waiting": 2}
+    assert rejected(warehouse) == []
 
 
 def test_an_encounter_or_an_organisation_that_is_not_there_is_counted(
@@ -268,7 +269,7 @@ def test_an_encounter_or_an_organisation_that_is_not_there_is_counted(
     alone = [one for one in changed("Patient", managingOrganization=here) if one["resourceType"] != "Encounter"]
     summary = loader(ndjson(tmp_path / "a.ndjson", *alone[1:]))
     assert any(
-        "2 service requests whose encounter was not in the delivery, 2 whose organisation was not" in note
+        "2 service requests whose encounter is not known yet, 2 whose organisation is not" in note
         for note in summary.notes
     )
     assert rows(warehouse, "SELECT DISTINCT facility_id FROM line") == [("98009",)]
@@ -277,9 +278,9 @@ def test_an_encounter_or_an_organisation_that_is_not_there_is_counted(
 def test_an_unknown_hospital_has_no_line_until_it_is_known(
     loader: Loader, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    loader(ndjson(tmp_path / "1.ndjson", *resources()[1:]))
-    assert rejected(warehouse) == [(n, "facility_id", "missing_value") for n in (1, 2)]
-    loader(ndjson(tmp_path / "2.ndjson", *resources()))
+    assert loader(ndjson(tmp_path / "1.ndjson", *resources()[1:])).deliveries[0].skipped == {"waiting": 2}
+    summary = loader(ndjson(tmp_path / "2.ndjson", *resources()[:1]))
+    assert (summary.rows_read, summary.rows_loaded) == (0, 0)
     assert rows(warehouse, "SELECT DISTINCT facility_id FROM line") == [("98001",)]
     assert rows(warehouse, LINE)[0] == FIRST
 

@@ -1,0 +1,222 @@
+"""The same FHIR feed in one load, or split over nights in any order: the same lines, and never an HIV result."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup.loading import load
+from dedup.schema import TABLES
+from dedup.settings import Settings
+from dedup.warehouse import Warehouse, memory_warehouse, start_run
+from tests.loading.conftest import check_counts, rows, stored
+
+Resource = dict[str, Any]
+SENSITIVE = [("loinc", "75622-1", None)]
+VALUE_OF_HIV = "geheim"
+
+
+def reference(kind: str, key: str) -> Resource:
+    return {"reference": f"{kind}/{key}"}
+
+
+def organisation(key: str, code: str | None = None, above: str | None = None) -> Resource:
+    made: Resource = {"resourceType": "Organization", "id": key}
+    if code:
+        made["identifier"] = [{"system": "urn:vn:macskcb", "value": code}]
+    if above:
+        made |= {"type": [{"coding": [{"code": "dept"}]}], "partOf": reference("Organization", above)}
+    return made
+
+
+def patient(number: int) -> Resource:
+    return {
+        "resourceType": "Patient",
+        "id": f"p{number}",
+        "identifier": [
+            {"type": {"coding": [{"code": "MR"}]}, "value": f"BN{number}"},
+            {"system": "urn:vn:cccd", "value": f"00118000001{number}"},
+        ],
+        "name": [{"text": f"Trần Văn Thử {number}"}],
+        "birthDate": f"1980-05-1{number}",
+        "managingOrganization": reference("Organization", "home"),
+    }
+
+
+def request(key: str, of: int, code: str = "2345-7", **more: Any) -> Resource:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": key,
+        "status": "completed",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": reference("Patient", f"p{of}"),
+        "authoredOn": f"2026-04-0{of}T08:00:00+07:00",
+    } | more
+
+
+def observation(key: str, of: int, base: str | None, value: str = "5", **more: Any) -> Resource:
+    made: Resource = {
+        "resourceType": "Observation",
+        "id": key,
+        "status": "final",
+        "category": [{"coding": [{"code": "laboratory"}]}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]},
+        "subject": reference("Patient", f"p{of}"),
+        "effectiveDateTime": f"2026-04-0{of}T09:{len(key):02}:00+07:00",
+        "issued": f"2026-04-0{of}T10:{len(key):02}:00+07:00",
+        "valueString": value,
+    }
+    return made | ({"basedOn": [reference("ServiceRequest", base)]} if base else {}) | more
+
+
+def encounter(key: str, provider: str, of: int) -> Resource:
+    return {
+        "resourceType": "Encounter",
+        "id": key,
+        "class": {"code": "EMER"},
+        "subject": reference("Patient", f"p{of}"),
+        "serviceProvider": reference("Organization", provider),
+        "serviceType": {"text": "Khoa"},
+    }
+
+
+def specimen(key: str, of: int, **more: Any) -> Resource:
+    return {
+        "resourceType": "Specimen",
+        "id": key,
+        "subject": reference("Patient", f"p{of}"),
+        "type": {"text": "serum"},
+        "collection": {"collectedDateTime": f"2026-04-0{of}T08:30:00+07:00"},
+    } | more
+
+
+HIV = {"code": {"coding": [{"system": "http://loinc.org", "code": "75622-1"}]}}
+PERFORMERS = [reference("Practitioner", "x"), reference("Organization", "bench")]
+FEED: list[Resource] = [
+    *(organisation("home", "98001"), organisation("ward", above="block"), organisation("block", above="home")),
+    *(organisation("lab", "98002"), organisation("bench", above="lab"), organisation("other", "98003")),
+    *(patient(1), patient(2), patient(3)),
+    *(encounter("e1", "ward", 1), encounter("e2", "home", 2)),
+    {
+        "resourceType": "Location",
+        "id": "room",
+        "name": "Phòng",
+        "managingOrganization": reference("Organization", "ward"),
+    },
+    # by the encounter; with a specimen of its own, and a laboratory in another hospital
+    request("r1", 1, encounter=reference("Encounter", "e1"), specimen=[reference("Specimen", "s1")]),
+    specimen("s1", 1),
+    observation("o1", 1, "r1", performer=PERFORMERS, interpretation=[{"coding": [{"code": "N"}]}]),
+    # the requester is another hospital, but the encounter comes first; the specimen names the request
+    request("r2", 2, encounter=reference("Encounter", "e2"), requester=reference("Organization", "other")),
+    specimen("s2", 2, request=[reference("ServiceRequest", "r2")]),
+    # two results: one that is grave, one that is not finished
+    observation("o2", 2, "r2", status="preliminary", interpretation=[{"coding": [{"code": "HH"}]}]),
+    observation("o22", 2, "r2", "6"),
+    # by the room; a report that lists a panel, and only the panel its member
+    request("r3", 3, locationReference=[reference("Location", "room")]),
+    {
+        "resourceType": "DiagnosticReport",
+        "id": "d3",
+        "status": "final",
+        "subject": reference("Patient", "p3"),
+        "basedOn": [reference("ServiceRequest", "r3")],
+        "result": [reference("Observation", "panel")],
+    },
+    {
+        **observation("panel", 3, None, hasMember=[reference("Observation", "member")]),
+        "valueString": None,
+        "specimen": reference("Specimen", "s3"),
+    },
+    observation("member", 3, None, "7", interpretation=[{"coding": [{"code": "H"}]}]),
+    specimen("s3", 3),
+    # by the patient; nothing but a report
+    request("r4", 2, status="active"),
+    {
+        "resourceType": "DiagnosticReport",
+        "id": "d4",
+        "status": "corrected",
+        "subject": reference("Patient", "p2"),
+        "basedOn": [reference("ServiceRequest", "r4")],
+        "issued": "2026-04-02T12:00:00+07:00",
+    },
+    # not to be kept
+    request("h1", 1, "75622-1", encounter=reference("Encounter", "e1")),
+    observation("h1", 1, "h1", VALUE_OF_HIV, **HIV),
+    request("h2", 3, "75622-1"),
+    {
+        "resourceType": "DiagnosticReport",
+        "id": "h2",
+        "status": "final",
+        "subject": reference("Patient", "p3"),
+        "basedOn": [reference("ServiceRequest", "h2")],
+        "result": [reference("Observation", "h2")],
+    },
+    observation("h2", 3, None, VALUE_OF_HIV, **HIV),
+]
+
+
+def told(nights: list[list[Resource]]) -> dict[str, object]:
+    """What a warehouse says after the nights, each of which brings one file."""
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        for number, night in enumerate(nights):
+            path = Path(place) / f"{number}.ndjson"
+            path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in night), encoding="utf-8")
+            with start_run(warehouse, "load") as run:
+                check_counts(warehouse, load(warehouse, run, [path], Settings(), SENSITIVE))
+            no_secret(warehouse)
+        # A report may wait for a result for ever: of a test that may not be kept nothing is.
+        still = "SELECT kind, body FROM fhir_wanted JOIN fhir_resource USING (resource_key)"
+        assert all(kind == "DiagnosticReport" and '"h2"' in str(body) for kind, body in rows(warehouse, still))
+        kept = {str(kind) for (kind,) in rows(warehouse, "SELECT DISTINCT kind FROM fhir_resource")}
+        assert kept - {"DiagnosticReport"} == {"Encounter", "Location", "Organization", "Patient", "Specimen"}
+        return {
+            "lines": stored(warehouse),
+            "identities": rows(warehouse, "FROM patient_identity ORDER BY ALL"),
+            "read": rows(warehouse, "SELECT sum(rows_read), sum(rows_rejected) FROM delivery"),
+        }
+
+
+def no_secret(warehouse: Warehouse) -> None:
+    for name in TABLES:
+        assert rows(warehouse, f"SELECT 1 FROM {name} AS t WHERE contains(CAST(t AS VARCHAR), '{VALUE_OF_HIV}')") == []
+
+
+WHOLE = told([FEED])
+
+
+def test_one_load_knows_everything() -> None:
+    lines = rows_by_order(WHOLE)
+    assert set(lines) == {("98001", "r1"), ("98001", "r2"), ("98001", "r3"), ("98001", "r4")}
+    assert lines["98001", "r1"][8:10] == ("serum", "98002")
+    assert [line[13:17] for line in lines.values()] == [
+        ("final", "5", None, "N"), ("preliminary", lines["98001", "r2"][14], None, "HH"),
+        ("final", "7", None, "H"), ("final", None, None, None),
+    ]  # fmt: skip
+
+
+def rows_by_order(found: dict[str, object]) -> dict[tuple[str, str], Any]:
+    lines: Any = found["lines"]
+    return {(line[0], line[1]): line for line in lines}
+
+
+KINDS = sorted({one["resourceType"] for one in FEED})
+
+
+@settings(max_examples=2, deadline=None)
+@given(order=st.permutations(KINDS))
+def test_a_type_each_night_in_any_order(order: list[str]) -> None:
+    assert told([[one for one in FEED if one["resourceType"] == kind] for kind in order]) == WHOLE
+
+
+@settings(max_examples=6, deadline=None)
+@given(order=st.permutations(FEED), cuts=st.sets(st.integers(1, len(FEED) - 1), max_size=4))
+def test_resources_in_any_order_on_any_nights(order: list[Resource], cuts: set[int]) -> None:
+    edges = [0, *sorted(cuts), len(order)]
+    assert told([order[start:end] for start, end in itertools.pairwise(edges)]) == WHOLE
