@@ -22,6 +22,8 @@ __all__ = ["choose_everybody", "choose_lines", "choose_persons", "earlier_chains
 _READ = ("line_id", "facility_id", "order_id", "line_no", "patient_record_id", "code_id", "specimen",
          "performing_facility_id", "ordered_at", "collected_at", "resulted_at", "status", "abnormal_flag", "setting",
          "encounter_id", "order_reason", "price_vnd")  # fmt: skip
+#: So many lines are looked up one by one, each at its place, rather than by unpacking all of the history.
+_FEW = 500
 _RECORD = "patient_record_id, p.person_id, match_method, match_probability"
 
 
@@ -65,7 +67,8 @@ def choose_lines(con: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
 CREATE TEMP TABLE chosen_record AS
 SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON w.person_id = p.person_id""")
     con.execute("CREATE TEMP VIEW record AS FROM chosen_record")
-    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(_scans(con, book))}")
+    scans = _scans(con, book) or [_scan("false")]
+    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(scans)}")
     con.execute("CREATE TEMP VIEW chosen AS FROM chosen_line")
     return _count(con, "SELECT count(*) FROM chosen")
 
@@ -73,7 +76,7 @@ SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON
 def _scans(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
     """Disjoint SELECTs of lines. Each that names a time compares one column with a constant: so DuckDB passes over the
     parts of the history that hold nothing so late."""
-    scans = [_scan("NOT r.recent")]
+    scans = _others(con)
     row = con.execute("SELECT min(since) FROM wanted WHERE recent").fetchone()
     if row and row[0]:
         start = f"TIMESTAMP '{row[0]}' - to_seconds({_reach(book)})"
@@ -89,10 +92,23 @@ def _scans(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
     return scans
 
 
+def _others(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The lines of persons who are not ``recent``: most nights a handful, and anywhere in the history."""
+    found = con.execute(
+        "SELECT line_id FROM line SEMI JOIN (FROM record WHERE NOT recent) AS r USING (patient_record_id) "
+        f"WHERE superseded_by IS NULL LIMIT {_FEW + 1}"
+    ).fetchall()
+    if len(found) > _FEW:
+        return [_scan("NOT r.recent")]
+    return [f"{_LINES} WHERE l.line_id = {line_id}" for (line_id,) in found]
+
+
+_LINES = f"SELECT {', '.join(f'l.{name}' for name in _READ)} FROM line AS l"
+
+
 def _scan(condition: str) -> str:
     return f"""
-SELECT {", ".join(f"l.{name}" for name in _READ)} FROM line AS l
-JOIN record AS r ON r.patient_record_id = l.patient_record_id
+{_LINES} JOIN record AS r ON r.patient_record_id = l.patient_record_id
 WHERE l.superseded_by IS NULL AND {condition}"""
 
 
