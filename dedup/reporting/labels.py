@@ -124,6 +124,7 @@ LABELS: dict[str, str] = {
     "sensitive": mark("sensitive test, no legal basis"),
     "withdrawn": mark("claim withdrawn"),
     "outdated": mark("older than what is stored"),
+    "waiting": mark("waits for what it refers to"),
     # tests that another line of the person failed
     "cancelled": mark("cancelled or rejected"),
     "no_test": mark("a code that is not in the catalogue"),
