@@ -99,10 +99,10 @@ def _keep_identities(con: duckdb.DuckDBPyConnection) -> None:
         f"""
         INSERT INTO identity ({columns})
         SELECT {columns} FROM wave WHERE row_id IN (
-            SELECT min(row_id) FROM wave AS w
-            WHERE NOT EXISTS (FROM identity AS i WHERE i.identity_id = w.identity_id)
-              AND NOT EXISTS (FROM fate AS f WHERE f.row_id = w.row_id AND f.outcome <> 'loaded')
-            GROUP BY identity_id
+            SELECT row_id FROM (
+                SELECT identity_id, min(w.row_id) AS row_id FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
+                WHERE f.outcome IS NULL OR f.outcome = 'loaded' GROUP BY identity_id
+            ) AS w WHERE NOT EXISTS (FROM identity AS i WHERE i.identity_id = w.identity_id)
         )
         """
     )
