@@ -74,14 +74,21 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE lineless AS
-        SELECT request_key FROM request_line AS q LEFT JOIN facility_alias AS a ON a.alias = q.facility_id
-        WHERE request_key IN (SELECT request_key FROM night_result UNION SELECT request_key FROM became)
-          AND (NOT EXISTS (FROM line AS l WHERE l.order_key = {_PLACE})
-               OR request_key IN (SELECT request_key FROM became WHERE sensitive))
+        WITH told AS MATERIALIZED (
+            SELECT request_key, {_PLACE} AS order_key
+            FROM request_line AS q LEFT JOIN facility_alias AS a ON a.alias = q.facility_id
+            WHERE request_key IN (SELECT request_key FROM night_result UNION SELECT request_key FROM became)
+        ), placed AS (SELECT DISTINCT order_key FROM line WHERE order_key IN (SELECT order_key FROM told))
+        SELECT request_key, order_key IN (SELECT order_key FROM placed) AS has_line FROM told
+        WHERE NOT coalesce(has_line, false) OR request_key IN (SELECT request_key FROM became WHERE sensitive)
         """
     )
-    con.execute("DELETE FROM night_result WHERE request_key IN (FROM lineless)")
-    con.execute("DELETE FROM request_result WHERE request_key IN (FROM lineless)")
+    for table in ("night_result", "request_result"):
+        con.execute(f"DELETE FROM {table} WHERE request_key IN (SELECT request_key FROM lineless)")
+    con.execute(
+        "UPDATE request_line SET facility_id = NULL, order_id = NULL "
+        "WHERE request_key IN (SELECT request_key FROM lineless WHERE NOT coalesce(has_line, false))"
+    )
     con.execute(
         """
         DELETE FROM request_result USING night_result AS n

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.loading import load
+from dedup.loading import forget, load
 from dedup.schema import TABLES
 from dedup.settings import Settings
 from dedup.warehouse import Warehouse, memory_warehouse, start_run
@@ -220,3 +222,39 @@ def test_a_type_each_night_in_any_order(order: list[str]) -> None:
 def test_resources_in_any_order_on_any_nights(order: list[Resource], cuts: set[int]) -> None:
     edges = [0, *sorted(cuts), len(order)]
     assert told([order[start:end] for start, end in itertools.pairwise(edges)]) == WHOLE
+
+
+def test_archives_of_one_folder_know_each_other() -> None:
+    people = [one for one in FEED if one["resourceType"] in ("Patient", "Organization", "Observation")]
+    nights = [people, [one for one in FEED if one not in people]]
+    for together in (True, False):
+        with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+            paths = []
+            for number, night in enumerate(nights):
+                paths.append(Path(place) / f"{number}.zip")
+                with zipfile.ZipFile(paths[-1], "w") as archive:
+                    archive.writestr("a.ndjson", "\n".join(json.dumps(one, ensure_ascii=False) for one in night))
+            for arrived in [paths] if together else [[path] for path in paths]:
+                with start_run(warehouse, "load") as run:
+                    check_counts(warehouse, load(warehouse, run, arrived, Settings(), SENSITIVE))
+            assert stored(warehouse) == WHOLE["lines"]
+
+
+def test_retention_forgets_what_nobody_named_since() -> None:
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        path = Path(place) / "a.ndjson"
+        open_feed = [one for one in FEED if one["resourceType"] != "Patient"]
+        path.write_text("".join(json.dumps(one) + "\n" for one in open_feed), encoding="utf-8")
+        with start_run(warehouse, "load") as run:
+            load(warehouse, run, [path], Settings(), SENSITIVE)
+        kinds = "SELECT DISTINCT kind FROM fhir_resource WHERE kind IN ('ServiceRequest', 'Specimen', 'Organization')"
+        for day, left in (
+            (datetime.date(2026, 1, 1), 3),
+            (datetime.date(2026, 5, 1), 1),
+            (datetime.date(2999, 1, 1), 0),
+        ):
+            with start_run(warehouse, "vacuum") as run:
+                forget(warehouse, run, day)
+            assert len(rows(warehouse, kinds)) == left
+        for name in ("fhir_resource", "fhir_wanted", "request_result", "request_line"):
+            assert rows(warehouse, f"FROM {name}") == []

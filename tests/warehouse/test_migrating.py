@@ -173,3 +173,18 @@ def test_no_room_for_the_backup_changes_nothing(old: Path, monkeypatch: pytest.M
 
 def test_the_steps_lead_to_the_present_without_a_gap() -> None:
     assert [step.version for step in MIGRATIONS] == list(range(2, SCHEMA_VERSION + 1))
+
+
+def test_a_result_that_waited_leaves_its_times_and_no_value(old: Path) -> None:
+    with duckdb.connect(old) as con:
+        for step in MIGRATIONS[:3]:
+            for statement in step.statements:
+                con.execute(statement)
+        con.execute("UPDATE schema_version SET version = 4")
+        con.execute(
+            "INSERT INTO waiting_result BY NAME SELECT 7 AS request_key, false AS corrected, true AS finished, "
+            "false AS cancelled, '2026-04-01T09:00' AS issued, 'POS' AS value, 'POS' AS flag"
+        )
+    with open_warehouse(old) as warehouse:
+        found = warehouse.con.execute("SELECT request_key, status, issued, value, flag FROM request_result").fetchall()
+    assert found == [(7, "final", "2026-04-01T09:00", None, None)]
