@@ -131,8 +131,7 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     fhir_memory.recall_referred(con)
     for sql in joined(landings[0].fhir):
         con.execute(sql)
-    for landing in landings:
-        _stage(landing)
+    _stage(con, landings)
     late = fhir_late.stage_late(landings)
     con.execute(fhir_late.BECAME)
     fhir_memory.keep(con)
@@ -152,26 +151,26 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
 # Nobody knows yet whose it is, but something it refers to has not come.
 _WAITS = """facility IS NULL AND len(wants) > 0 AND coalesce(coding.code, code_text) IS NOT NULL
     AND coalesce(authored, occurrence) IS NOT NULL"""
+_OWN = "row_number > 0"  # others are remembered
 
 
-def _stage(landing: Landing) -> None:
-    """The rows of the file, and anew those of earlier files that waited for something in it."""
-    own = f"FROM fhir_order WHERE delivery_no = {landing.delivery_no}"
-    landing.insert(f"({own} AND row_number > 0 AND NOT ({_WAITS}))", COLUMNS, row_number="row_number")
-    landing.insert(
-        f"({own} AND row_number = 0 AND NOT ({_WAITS}) ORDER BY scope, key)",
-        COLUMNS,
-        row_number="0",
-        in_order=True,
-        counts=False,
-    )
-    for reason, condition in (("sensitive", "sensitive"), ("waiting", "NOT sensitive")):
-        rows = landing.con.execute(
-            f"SELECT count(*) {own} AND row_number > 0 AND ({_WAITS}) AND {condition}"
-        ).fetchone()
-        landing.skip(reason, int(rows[0]) if rows else 0)
-    left = range(landing.rows_read + 1, landing.counted + 1)
-    landing.reject([(number, "", "bad_json") for number in left])
+def _stage(con: duckdb.DuckDBPyConnection, landings: Sequence[Landing]) -> None:
+    """The rows of the files, and anew those of earlier files that waited for something in them."""
+    kinds = (f"row_number = 0 AND NOT ({_WAITS})", f"{_OWN} AND ({_WAITS}) AND sensitive", f"{_OWN} AND ({_WAITS})")
+    counts = ", ".join(f"count(*) FILTER ({kind})" for kind in kinds)
+    found = con.execute(f"SELECT delivery_no, {counts} FROM fhir_order GROUP BY delivery_no").fetchall()
+    counted = {int(row[0]): row[1:] for row in found}
+    for landing in landings:
+        anew, sensitive, waiting = counted.get(landing.delivery_no, (0, 0, 0))
+        rows = f"FROM fhir_order WHERE delivery_no = {landing.delivery_no} AND NOT ({_WAITS})"
+        landing.insert(f"({rows} AND {_OWN})", COLUMNS, row_number="row_number")
+        if anew:
+            source = f"({rows} AND row_number = 0 ORDER BY scope, key)"
+            landing.insert(source, COLUMNS, row_number="0", in_order=True, counts=False)
+        landing.skip("sensitive", sensitive)
+        landing.skip("waiting", waiting - sensitive)
+        left = range(landing.rows_read + 1, landing.counted + 1)
+        landing.reject([(number, "", "bad_json") for number in left])
 
 
 def _notes(con: duckdb.DuckDBPyConnection, late: int) -> list[str]:

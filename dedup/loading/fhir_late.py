@@ -53,6 +53,7 @@ _COLUMNS = {
 
 def stage_late(landings: Sequence[Landing]) -> int:
     """Stage what is new of lines of earlier nights; returns how many there were."""
+    told = {row[0] for row in landings[0].con.execute("SELECT DISTINCT delivery_no FROM late").fetchall()}
     return sum(
         landing.insert(
             f"(FROM {_SOURCE} WHERE delivery_no = {landing.delivery_no} ORDER BY request_key)",
@@ -62,6 +63,7 @@ def stage_late(landings: Sequence[Landing]) -> int:
             counts=False,
         )
         for landing in landings
+        if landing.delivery_no in told
     )
 
 
