@@ -18,7 +18,6 @@ __all__ = [
     "lower_sql",
     "marked_sql",
     "newborn_sql",
-    "parts_sql",
     "placeholder_sql",
     "skeleton",
     "skeleton_sql",
@@ -113,13 +112,6 @@ def newborn_sql(folded: str) -> str:
 def informative_sql(folded: str) -> str:
     """A middle name without Văn and Thị, which say no more than the sex."""
     return f"trim(regexp_replace({folded}, '(^| )(van|thi)( |$)', ' ', 'g'))"
-
-
-def parts_sql(words: str) -> str:
-    """Columns family_name, middle_name and given_name of the words of a folded name; NULL where there is none."""
-    return f"""CASE WHEN len({words}) > 1 THEN {words}[1] END AS family_name,
-    nullif({informative_sql(f"array_to_string({words}[2:-2], ' ')")}, '') AS middle_name,
-    CASE WHEN len({words}) > 2 OR {words}[-1] NOT IN ('thi', 'van', '') THEN {words}[-1] END AS given_name"""
 
 
 def skeleton_sql(folded: str) -> str:

@@ -63,9 +63,14 @@ FROM (SELECT *, {identifiers.number_sql("id_type", "id_number")} AS number FROM 
 
 def _name_steps() -> str:
     """``parted``: every distinct full_name, folded, taken to pieces."""
-    return f"""part AS (
-  SELECT folded, stand_in, name, {names.parts_sql("words")}, array_to_string(list_sort(words), ' ') AS bag, skeleton
-  FROM (SELECT *, string_split(name, ' ') AS words FROM name_folding)
+    return f"""piece AS (
+  SELECT *, string_split(name, ' ') AS token FROM name_folding
+), part AS (
+  SELECT folded, stand_in, name, CASE WHEN len(token) > 1 THEN token[1] END AS family_name,
+    nullif({names.informative_sql("array_to_string(token[2:-2], ' ')")}, '') AS middle_name,
+    CASE WHEN len(token) > 2 OR token[-1] NOT IN ('thi', 'van', '') THEN token[-1] END AS given_name,
+    array_to_string(list_sort(token), ' ') AS bag, skeleton
+  FROM piece
 ), hashed AS (
   SELECT * EXCLUDE (bag, skeleton),
     {names.hash_sql("name")} AS name_hash, {names.hash_sql("family_name")} AS family_hash,

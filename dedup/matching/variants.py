@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.matching import names
+from dedup.matching.names import skeleton
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +64,7 @@ class Coded:
     @functools.cached_property
     def sounds(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The same number for values that sound alike."""
-        return np.unique([names.skeleton(text) for text in self.values.to_pylist()], return_inverse=True)[1]
+        return np.unique([skeleton(text) for text in self.values.to_pylist()], return_inverse=True)[1]
 
     @functools.cached_property
     def tones(self) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -100,10 +100,13 @@ class Variants:
         return np.asarray(where[numbers])
 
 
-#: The texts to compare beside the parts of the name, in SQL where they are not just the column.
-_TEXTS = {name: name for name in ("id_number", "name", "phone", "province", "ward")} | {
+#: The texts to compare, in SQL where they are not just the column.
+_TEXTS = {name: name for name in ("id_number", "name", "family_name", "middle_name", "given_name", "phone", "province",
+                                  "ward")} | {
     "marked_given": "marked_given", "insurance_numbers": "array_to_string(insurance_numbers, ' ')",
 }  # fmt: skip
+
+_PARTS = ("family_name", "middle_name", "given_name")
 
 
 def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -130,26 +133,23 @@ def read_variants(con: duckdb.DuckDBPyConnection, source: str) -> Variants:
       FROM ({source})""").to_arrow_table()
     numbers = ("number", "variant_id", "year", "month", "day", "sex", "id_type", "id_grade", "newborn")
     order = np.argsort(table["variant_id"].to_numpy())  # of codes and numbers: the engine would move the texts
-    text = {name: code(table[name], order) for name in _TEXTS}
+    text = {name: code(table[name], order) for name in _TEXTS if name not in _PARTS}
     return Variants(
-        text=text | _parts(con, text["name"]),
+        text=text | _parts(table, order, text["name"]),
         **{name: table[name].to_numpy()[order] for name in numbers},
     )
 
 
-def _parts(con: duckdb.DuckDBPyConnection, name: Coded) -> dict[str, Coded]:
-    """The parts of the names, each distinct name taken apart once."""
-    import pyarrow as pa
-
-    con.register("distinct_name", pa.table({"name": name.values}))
-    words = "(SELECT string_split(name, ' ') AS words FROM distinct_name)"
-    table = con.execute(f"SELECT {names.parts_sql('words')} FROM {words}").to_arrow_table()
-    con.unregister("distinct_name")
-    found = {}
-    for part in table.column_names:
-        coded = code(table[part], np.arange(len(table)))
-        found[part] = Coded(np.append(coded.codes, np.int32(-1))[name.codes], coded.values)
-    return found
+def _parts(table: pa.Table, order: np.ndarray[Any, Any], name: Coded) -> dict[str, Coded]:
+    """The parts of the names, which follow from the names: taken from one row of each."""
+    named = name.codes >= 0
+    shown = np.empty(len(name.values), dtype=np.int64)
+    shown[name.codes[named]] = order[named]
+    parts = {}
+    for part in _PARTS:
+        coded = code(table[part].take(shown), np.arange(len(shown)))
+        parts[part] = Coded(np.append(coded.codes, np.int32(-1))[name.codes], coded.values)
+    return parts
 
 
 def code(column: Any, order: np.ndarray[Any, Any]) -> Coded:
