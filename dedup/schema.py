@@ -88,13 +88,10 @@ class Table:
     about: str
     columns: dict[str, str]
     key: tuple[str, ...] = field(default=())
-    unlike: tuple[str, ...] = field(default=())  #: texts that seldom repeat
 
     def ddl(self) -> str:
         """The CREATE TABLE statement."""
-        # The engine would first try a dictionary of such texts, which takes longer than all else of writing them.
-        kinds = self.columns | {name: "VARCHAR USING COMPRESSION fsst" for name in self.unlike}
-        rows = [f'"{name}" {kind}' for name, kind in kinds.items()]
+        rows = [f'"{name}" {kind}' for name, kind in self.columns.items()]
         return f'CREATE TABLE IF NOT EXISTS "{self.name}" (\n  ' + ",\n  ".join(rows) + "\n)"
 
 
@@ -383,7 +380,6 @@ _MATCHED = (
             "newborn": "BOOLEAN",
         },
         ("patient_record_id",),
-        unlike=("patient_id", "id_number", "name", "phone"),
     ),
     Table(
         "person_change",
