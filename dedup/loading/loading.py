@@ -160,6 +160,7 @@ def _write(
                 list(done.unknown_columns),
             ],
         )
+    # Row 0: the file as a whole, or news of an earlier night's row, which is none of this file.
     con.execute(
         """
         INSERT INTO rejected_row BY NAME
@@ -168,7 +169,7 @@ def _write(
             SELECT l.delivery_no, coalesce(l.row_number, l.rowid - a.first_rowid + 1) AS row_number,
                    split_part(problem, ':', 1) AS column_name, split_part(problem, ':', 2) AS reason
             FROM landed AS l LEFT JOIN first_row AS a ON a.delivery_no = l.delivery_no
-            WHERE problem IS NOT NULL AND l.row_number IS DISTINCT FROM 0
+            WHERE problem IS NOT NULL
             UNION ALL
             SELECT delivery_no, row_number, column_name, reason FROM landed_reject
         ) AS r

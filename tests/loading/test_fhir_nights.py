@@ -258,3 +258,21 @@ def test_retention_forgets_what_nobody_named_since() -> None:
             assert len(rows(warehouse, kinds)) == left
         for name in ("fhir_resource", "fhir_wanted", "request_result", "request_line"):
             assert rows(warehouse, f"FROM {name}") == []
+
+
+def test_what_waited_and_turns_out_to_be_wrong_is_told() -> None:
+    """It was counted as waiting on its own night; when its hospital comes, the row is wrong, not lost."""
+    wrong = request("r9", 1, authoredOn="2026-13-45", requester=reference("Organization", "other"))
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        for number, night in enumerate([[wrong], [patient(1), organisation("other", "98003")]]):
+            path = Path(place) / f"{number}.ndjson"
+            path.write_text("".join(json.dumps(one) + "\n" for one in night), encoding="utf-8")
+            with start_run(warehouse, "load") as run:
+                check_counts(warehouse, load(warehouse, run, [path], Settings(), SENSITIVE))
+        assert rows(warehouse, "SELECT rows_skipped, rows_rejected FROM delivery ORDER BY delivery_no") == [
+            (1, 0),
+            (0, 0),
+        ]
+        assert rows(warehouse, "SELECT row_number, column_name, reason FROM rejected_row") == [
+            (0, "ordered_at", "bad_timestamp")
+        ]
