@@ -15,6 +15,7 @@ from dedup.rules.dictionary import write_dictionary
 from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
 from dedup.rules.keeping import Period, add_flags, begin_flags, keep_flags
+from dedup.rules.making import count
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
@@ -71,7 +72,7 @@ def flag(
         for words in flags_of(warehouse, book, catalogue, by_level=policy == "level", lines=lines, chains=chains):
             add_flags(con, words, None if everything else period)
         keep_flags(con, run.run_id)
-        persons = _count(con, f"SELECT count(DISTINCT person_id) FROM {'record' if everything else 'wanted'}")
+        persons = count(con, f"SELECT count(DISTINCT person_id) FROM {'record' if everything else 'wanted'}")
         if everything or not (stale or period):
             con.execute("DELETE FROM flag_state")
             con.execute("INSERT INTO flag_state VALUES (?, ?, ?, ?, ?)", [*state, run.run_id])
@@ -105,7 +106,7 @@ def recognition_policy(con: duckdb.DuckDBPyConnection, settings: Settings) -> st
     """``level`` when there is a register, else ``all``; the settings may say otherwise."""
     if settings.recognition.policy is not None:
         return settings.recognition.policy
-    return "level" if _count(con, "SELECT count(*) FROM facility WHERE registered") else "all"
+    return "level" if count(con, "SELECT count(*) FROM facility WHERE registered") else "all"
 
 
 def flags_of(
@@ -133,11 +134,6 @@ def flags_of(
             yield "flag_words"
     finally:
         judge.close()
-
-
-def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _register_version(con: duckdb.DuckDBPyConnection) -> str:

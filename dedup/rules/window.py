@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dedup.rules.covering import stride
 from dedup.rules.keeping import Period, within
+from dedup.rules.making import count
 from dedup.rules.reading import LIFETIME_SECONDS
 from dedup.rules.resolving import RuleBook
 
@@ -34,7 +35,7 @@ def choose_everybody(con: duckdb.DuckDBPyConnection) -> int:
         f"CREATE TEMP VIEW record AS SELECT {_RECORD}, CAST(NULL AS TIMESTAMP) AS since FROM patient_record AS p"
     )
     con.execute(f"CREATE TEMP VIEW chosen AS SELECT {', '.join(_READ)} FROM line WHERE superseded_by IS NULL")
-    return _count(con, "SELECT count(*) FROM chosen")
+    return count(con, "SELECT count(*) FROM chosen")
 
 
 def choose_persons(con: duckdb.DuckDBPyConnection, book: RuleBook, *, period: Period | None, anew: bool) -> None:
@@ -70,7 +71,7 @@ SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON
     scans = _scans(con, book) or [_scan("false")]
     con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(scans)}")
     con.execute("CREATE TEMP VIEW chosen AS FROM chosen_line")
-    return _count(con, "SELECT count(*) FROM chosen")
+    return count(con, "SELECT count(*) FROM chosen")
 
 
 def _scans(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
@@ -142,8 +143,3 @@ WHERE f.chain_avoidable""").to_arrow_table()
 def _drop(con: duckdb.DuckDBPyConnection) -> None:
     for kind, name in (("VIEW", "chosen"), ("VIEW", "record"), ("TABLE", "chosen_line"), ("TABLE", "chosen_record")):
         con.execute(f"DROP {kind} IF EXISTS temp.{name}")
-
-
-def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return int(row[0]) if row else 0

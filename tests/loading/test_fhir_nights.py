@@ -77,6 +77,16 @@ def observation(key: str, of: int, base: str | None, value: str = "5", **more: A
     return made | ({"basedOn": [reference("ServiceRequest", base)]} if base else {}) | more
 
 
+def report(key: str, of: int, base: str, **more: Any) -> Resource:
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": key,
+        "status": "final",
+        "subject": reference("Patient", f"p{of}"),
+        "basedOn": [reference("ServiceRequest", base)],
+    } | more
+
+
 def encounter(key: str, provider: str, of: int) -> Resource:
     return {
         "resourceType": "Encounter",
@@ -123,14 +133,7 @@ FEED: list[Resource] = [
     observation("o22", 2, "r2", "6"),
     # by the room; a report that lists a panel, and only the panel its member
     request("r3", 3, locationReference=[reference("Location", "room")]),
-    {
-        "resourceType": "DiagnosticReport",
-        "id": "d3",
-        "status": "final",
-        "subject": reference("Patient", "p3"),
-        "basedOn": [reference("ServiceRequest", "r3")],
-        "result": [reference("Observation", "panel")],
-    },
+    report("d3", 3, "r3", result=[reference("Observation", "panel")]),
     {
         **observation("panel", 3, None, hasMember=[reference("Observation", "member")]),
         "valueString": None,
@@ -140,26 +143,12 @@ FEED: list[Resource] = [
     specimen("s3", 3),
     # by the patient; nothing but a report
     request("r4", 2, status="active"),
-    {
-        "resourceType": "DiagnosticReport",
-        "id": "d4",
-        "status": "corrected",
-        "subject": reference("Patient", "p2"),
-        "basedOn": [reference("ServiceRequest", "r4")],
-        "issued": "2026-04-02T12:00:00+07:00",
-    },
+    report("d4", 2, "r4", status="corrected", issued="2026-04-02T12:00:00+07:00"),
     # not to be kept
     request("h1", 1, "75622-1", encounter=reference("Encounter", "e1")),
     observation("h1", 1, "h1", VALUE_OF_HIV, **HIV),
     request("h2", 3, "75622-1"),
-    {
-        "resourceType": "DiagnosticReport",
-        "id": "h2",
-        "status": "final",
-        "subject": reference("Patient", "p3"),
-        "basedOn": [reference("ServiceRequest", "h2")],
-        "result": [reference("Observation", "h2")],
-    },
+    report("h2", 3, "h2", result=[reference("Observation", "h2")]),
     observation("h2", 3, None, VALUE_OF_HIV, **HIV),
 ]
 
