@@ -45,7 +45,9 @@ def export(
     call.say(f"{pairs:,} pairs in {out}")
 
 
-def import_(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="The reviewed CSV file.")]) -> None:
+def import_(
+    call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="The reviewed CSV or XLSX.")]
+) -> None:
     """Take in decisions; the next 'dedup match' acts on them."""
     from dedup import pipeline
 

@@ -14,8 +14,8 @@ from dedup.loading.mapping import Column, Mapping, date_pattern
 from dedup.loading.spreadsheet import land_rows
 from dedup.loading.table_layout import DELIMITERS, Layout, land_csv, split
 from dedup.loading.unknown import unknown_columns
-from dedup.loading.workbook import WorkbookError, is_workbook, rows
 from dedup.quoting import literal
+from dedup.workbook import WorkbookError, is_workbook, rows
 
 __all__ = ["Mapped", "choose", "header", "land_mapped"]
 

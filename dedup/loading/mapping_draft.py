@@ -16,9 +16,9 @@ from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.mapped import Mapped, choose, land_mapped
 from dedup.loading.mapping import read_mappings
 from dedup.loading.table_layout import DELIMITERS, read_together, split
-from dedup.loading.workbook import is_workbook, rows
 from dedup.schema import CANONICAL
 from dedup.warehouse import bring_in, memory_warehouse, scratch
+from dedup.workbook import is_workbook, rows
 
 __all__ = ["MappingCheck", "check_mapping", "suggest_mapping"]
 

@@ -9,7 +9,7 @@ from dedup.loading.canonical_csv import canonical_layout
 from dedup.loading.damaged_csv import stage_rows
 from dedup.loading.landing import Landing
 from dedup.loading.table_layout import Layout
-from dedup.loading.workbook import WorkbookError, count_rows, is_workbook, rows
+from dedup.workbook import WorkbookError, count_rows, is_workbook, rows
 
 __all__ = ["land", "land_rows", "recognise"]
 

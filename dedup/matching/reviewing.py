@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.errors import ConfigError, InputError, Problem
+from dedup.errors import ConfigError, InputError, Problem, UsageError
 from dedup.matching.comparing import FIELDS
 from dedup.matching.deciding import GUARDS, METHODS
 
@@ -37,7 +39,7 @@ def review_export(
     """Write the pairs that wait for a human to ``target`` (CSV or XLSX), the most likely first; their number.
 
     One row for each pair of identities, by one record of each side. Pairs already decided, and pairs that are one
-    person anyway, are left out. Masked unless ``identified``. Raises InputError for another kind of file.
+    person anyway, are left out. Masked unless ``identified``. Raises UsageError for another kind of file.
     """
     rows = _waiting(warehouse, settings, limit)
     table = [_shown(row, identified) for row in rows]
@@ -46,7 +48,7 @@ def review_export(
     elif target.suffix == ".xlsx":
         _write_xlsx(target, table)
     else:
-        raise InputError(f"{target} must end in .csv or .xlsx.")
+        raise UsageError(f"{target} must end in .csv or .xlsx.")
     return len(table)
 
 
@@ -171,7 +173,7 @@ def _write_xlsx(target: Path, table: list[dict[str, str]]) -> None:
 
 
 def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
-    """Take in the decisions of a reviewed CSV; the number of pairs decided.
+    """Take in the decisions of a reviewed file (CSV or XLSX); the number of pairs decided.
 
     Reads facility_a, patient_a, facility_b, patient_b, decision (``same``, ``different`` or blank for not yet) and,
     if there is one, decided_by. A later decision on the same pair replaces the earlier. The records are put into
@@ -222,19 +224,41 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
 
 def _read_decisions(source: Path) -> list[dict[str, Any]]:
     """The rows with a decision, each with its line."""
+    from dedup.workbook import WorkbookError
+
     try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = {*_KEYS, "decision"} - set(reader.fieldnames or ())
-            if missing:
-                raise InputError(f"{source} lacks the columns {', '.join(sorted(missing))}.")
-            return [
-                {key: (row[key] or "").removeprefix("'").strip() for key in _KEYS}
-                | {"decision": (row["decision"] or "").strip().lower(),
-                   "decided_by": (row.get("decided_by") or "").strip(),
-                   "line": reader.line_num}
-                for row in reader
-                if (row["decision"] or "").strip()
-            ]  # fmt: skip
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{source} cannot be read: {type(error).__name__}.") from None
+        table = list(_table(source))
+    except (OSError, UnicodeDecodeError, csv.Error, WorkbookError) as error:
+        advice = " Save it as CSV UTF-8 or as XLSX." if isinstance(error, UnicodeDecodeError) else ""
+        raise InputError(f"{source} cannot be read: {type(error).__name__}.{advice}") from None
+    header = [name.strip() for name in table[0][1]] if table else []
+    missing = {*_KEYS, "decision"} - set(header)
+    if missing:
+        raise InputError(f"{source} lacks the columns {', '.join(sorted(missing))}.")
+    rows = [
+        (line, dict(zip_longest(header, map(str.strip, cells[: len(header)]), fillvalue="")))
+        for line, cells in table[1:]
+    ]
+    return [
+        {key: row[key].removeprefix("'") for key in _KEYS}
+        | {"decision": row["decision"].lower(), "decided_by": row.get("decided_by", ""), "line": line}
+        for line, row in rows
+        if row["decision"]
+    ]
+
+
+def _table(source: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a file as a spreadsheet program saves it, each with its line; blank rows of a workbook count none."""
+    from dedup import workbook
+
+    with source.open("rb") as file:
+        head = file.read(4096)
+    if workbook.is_workbook(head):
+        yield from enumerate(workbook.rows(source), start=1)
+        return
+    with source.open(encoding="utf-8-sig", newline="") as text:
+        delimiter = max(",;\t", key=text.readline().count)
+        text.seek(0)
+        reader = csv.reader(text, delimiter=delimiter)
+        for cells in reader:
+            yield reader.line_num, cells

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from dedup.errors import ConfigError, InputError, UsageError
@@ -74,8 +75,40 @@ def test_export_to_a_spreadsheet(matched: Warehouse, tmp_path: Path) -> None:
     assert review_export(matched, Settings(), file) == 1
     assert file.read_bytes()[:2] == b"PK"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError):
         review_export(matched, Settings(), tmp_path / "review.txt")
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_file_comes_back_as_a_spreadsheet_program_saves_it(matched: Warehouse, tmp_path: Path, ending: str) -> None:
+    """Other order of columns, a note, blank rows, semicolons: as people leave it."""
+    file = tmp_path / f"review.{ending}"
+    names = ["Note", " decision", "patient_b", "facility_b", "patient_a", "facility_a"]
+    table = [names, [], ["ask; twice", "Same ", "1", "B", "1", "A"], [], ["", "", "", "", "", ""]]
+    if ending == "xlsx":
+        book = openpyxl.Workbook()
+        for row in table:
+            book.active.append([int(cell) if cell == "1" else cell for cell in row])
+        book.save(file)
+    else:
+        with file.open("w", encoding="utf-8-sig", newline="") as handle:
+            csv.writer(handle, delimiter=";").writerows(table)
+    with start_run(matched, "review import") as run:
+        assert review_import(matched, run, file) == 1
+    run_match(matched)
+    assert _persons(matched) == 1
+
+
+def test_what_is_exported_to_a_spreadsheet_can_be_taken_in(matched: Warehouse, tmp_path: Path) -> None:
+    file = tmp_path / "review.xlsx"
+    review_export(matched, Settings(), file)
+    with start_run(matched, "review import") as run:
+        assert review_import(matched, run, file) == 0
+        book = openpyxl.load_workbook(file)
+        names = [cell.value for cell in book.active[1]]
+        book.active.cell(2, names.index("decision") + 1, "different")
+        book.save(file)
+        assert review_import(matched, run, file) == 1
 
 
 def test_same_binds_and_survives_new_records(matched: Warehouse, tmp_path: Path) -> None:
@@ -126,6 +159,9 @@ def test_a_file_of_another_kind_is_refused(matched: Warehouse, tmp_path: Path) -
     file = tmp_path / "decisions.csv"
     file.write_text("a,b\n1,2\n", encoding="utf-8")
     with start_run(matched, "review import") as run, pytest.raises(InputError, match="lacks the columns"):
+        review_import(matched, run, file)
+    file.write_text("facility_a,patient_a,facility_b,patient_b,decision\nA,1,B,Đ,same\n", encoding="cp1258")
+    with start_run(matched, "review import") as run, pytest.raises(InputError, match="as XLSX"):
         review_import(matched, run, file)
 
 
