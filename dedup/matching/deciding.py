@@ -107,7 +107,7 @@ def _newborns(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions
 
 def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2) | _is(levels, "insurance", "equal")
-    differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar") & ~own)
+    differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "equal_marks_differ") & ~own)
     return np.asarray(
         _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ
     )

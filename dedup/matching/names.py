@@ -35,9 +35,9 @@ _TONES = dict(
 #: Latin letters that are in NFC whatever stands beside them.
 _COMPOSED = "[\\x00-\u02ff\u1e00-\u1eff]*"
 _PLACEHOLDERS = (
-    "khong ro|khong ten|khong biet|khong xac dinh|khong co|khong co ten|khong ro ten|khong ro danh tinh|chua ro"
-    "|chua ro ten|chua biet|chua co ten|chua dat ten|vo danh|vo danh nam|vo danh nu|vo ten|vo gia cu|unknown"
-    "|no name|noname|khach le|khach vang lai|benh nhan|benh nhan vo danh|nguoi benh|test|test test|an danh"
+    "(khong|chua) (ro|biet|xac dinh|co|dat)( ho ten| ten| danh tinh| lai lich)?|khong ten"
+    "|(benh nhan|nguoi benh|nan nhan|vo danh|khong ro)( nam| nu)?( vo danh| khong ro| chua ro)?|bn (nam|nu)|vo ten"
+    "|vo gia cu|unknown|no name|noname|khach le|khach vang lai|test|test test|an danh"
 )
 _NEWBORN = (
     "^(cb|ss|con ba|con cua|con so|con chi|con san phu|con me|be cua|be con|be trai|be gai|be so sinh|em be"
@@ -101,7 +101,8 @@ def untitled_sql(folded: str) -> str:
 
 def placeholder_sql(folded: str) -> str:
     """True when the folded name says that nobody knew the name."""
-    return f"(NOT regexp_matches({folded}, '[a-z\\pL]') OR regexp_matches({folded}, '^({_PLACEHOLDERS})( [0-9]+)?$'))"
+    said = f"^((bn|ong|ba) )?({_PLACEHOLDERS})( [0-9]+)?$"
+    return f"(NOT regexp_matches({folded}, '[a-z\\pL]') OR regexp_matches({folded}, '{said}'))"
 
 
 def newborn_sql(folded: str) -> str:

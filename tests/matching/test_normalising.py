@@ -88,6 +88,8 @@ def test_untitled(folded: str, untitled: str) -> None:
     [
         ("khong ro", True), ("vo danh 2", True), ("benh nhan", True), ("", True), ("123", True),
         ("nguyen van vo", False), ("khong thi ro", False), ("an danh", True), ("tran an danh", False),
+        ("benh nhan nam", True), ("nan nhan nu chua ro", True), ("bn khong ro", True), ("khong ro ho ten", True),
+        ("chua xac dinh danh tinh", True), ("bn nguyen nam", False), ("vo danh khoi", False), ("bui nam", False),
     ],
 )  # fmt: skip
 def test_placeholder(folded: str, expected: bool) -> None:
