@@ -44,7 +44,7 @@ PARSED: dict[str, str] = {
 }
 
 # A date and a time of day, with or without seconds, fractions and offset.
-_ISO = r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:[.,]\d{1,9})?(?: ?([zZ]|[+-]\d{2}(?::?\d{2})?))?"
+_ISO = r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(:\d{2})?(?:[.,]\d{1,9})?(?: ?([zZ]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?))?"
 
 
 def parse(source: str, keep: tuple[str, ...] = (), *, tidy: bool = False) -> str:
