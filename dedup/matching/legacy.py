@@ -1,6 +1,6 @@
-"""Names from before Unicode: TCVN3 (ABC fonts) and VNI text that was read as Latin-1.
+"""Names read in the wrong encoding: TCVN3 (ABC fonts) and VNI text read as Latin-1, UTF-8 read as Latin-1 or cp1252.
 
-Both are recognised by characters or pairs of characters that no Vietnamese word has, and decoded as columns.
+All are recognised by characters or pairs of characters that no Vietnamese word has, and decoded as columns.
 """
 
 from __future__ import annotations
@@ -31,21 +31,40 @@ _VNI_MARKS = {
 _VNI_SINGLE = {"ñ": "đ", "ô": "ơ", "ö": "ư", "æ": "ỉ", "ó": "ĩ", "ò": "ị", "î": "ỵ"}
 #: A vowel and a mark that never stand together in a Vietnamese word, or đ written as ñ.
 _VNI_SIGNS = "[aeôöy][ùøûõï]|[ae][âáàåãä]|a[êéèúüë]|o[ùøûõïâåä]|öô|u[øûõï]|(^|\\s)ñ"
+#: Where cp1252 is not Latin-1, byte by byte.
+_CP1252 = {
+    bytes([byte]).decode("cp1252"): chr(byte) for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"
+}
+#: How the bytes of ă, đ, ĩ, ũ, ơ, ư, of à to ý, and of all letters with two marks begin when each is shown as a letter.
+_UTF8_SIGNS = "á[º»]|Ä[ƒ‘©\u0083\u0090\u0091]|Å©|Æ[°¡]|Ã[\u00a0-\u00bf]"
 
 
 def is_legacy_sql(word: str) -> str:
-    """Whether a word shows that the text it stands in is TCVN3 or VNI: ``decode_sql`` then decodes all of that."""
-    return f"regexp_matches(lower({word}), '{_VNI_SIGNS}') OR regexp_matches({word}, '{_TCVN3_SIGNS}')"
+    """Whether a word shows that the text it stands in was read wrongly: ``decode_sql`` then decodes all of that."""
+    signs = f"{_UTF8_SIGNS}|{_TCVN3_SIGNS}"
+    return f"regexp_matches(lower({word}), '{_VNI_SIGNS}') OR regexp_matches({word}, '{signs}')"
 
 
 def decode_sql(text: str) -> str:
-    """The SQL expression that turns TCVN3 or VNI text in column ``text`` into Unicode, and leaves all else."""
+    """The SQL expression that turns wrongly read text in column ``text`` into Unicode, and leaves all else.
+
+    UTF-8 of which bytes were lost is no evidence of anything: empty.
+    """
     return f"""CASE
       WHEN NOT regexp_matches({text}, '[\u00a1-\u00ff]') THEN {text}
+      WHEN regexp_matches({text}, '{_UTF8_SIGNS}') THEN {_utf8_sql(text)}
       WHEN regexp_matches(lower({text}), '{_VNI_SIGNS}') THEN {_vni_sql(f"lower({text})")}
       WHEN regexp_matches({text}, '{_TCVN3_SIGNS}')
         THEN translate({text}, '{"".join(_TCVN3)}', '{"".join(_TCVN3.values())}')
       ELSE {text} END"""
+
+
+def _utf8_sql(text: str) -> str:
+    """A byte for every character. The second byte of à is a blank that may have been trimmed or made plain."""
+    whole = f"regexp_replace({text}, 'Ã( |$)', 'Ã\u00a0', 'g')"
+    shown = f"translate({whole}, '{''.join(_CP1252)}', '{''.join(_CP1252.values())}')"
+    digits = f"list_transform(string_split({shown}, ''), lambda c: printf('%02x', unicode(c)))"
+    return f"coalesce(TRY(decode(unhex(array_to_string({digits}, '')))), '')"
 
 
 def _vni_sql(text: str) -> str:

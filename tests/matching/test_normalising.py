@@ -27,6 +27,10 @@ def _sql(expression: str, value: Any) -> Any:
         ("NGUYÔN THÞ H»NG", "nguyễn thị hằng"),  # capitals of an ABC font are small letters in the file
         ("L£ V¡N D¦¥NG", "lê văn dương"),
         ("Nguyeãn Vaên Huøng", "nguyễn văn hùng"),  # VNI
+        ("Nguyá»…n VÄƒn HÃ¹ng", "nguyễn văn hùng"),  # UTF-8 read as cp1252
+        ("Nguyá»\u0085n VÄ\u0083n HÃ¹ng", "nguyễn văn hùng"),  # and as Latin-1
+        ("Ä\u0090á»— Thá»‹ HÃ", "đỗ thị hà"),  # the last blank trimmed
+        ("TrÃ Ä‘Æ°á»\ufffdng", ""),  # a byte is lost
         ("TRAÀN THÒ NGOÏC ÑIEÄP", "trần thị ngọc điệp"),
         ("Ngoâ Thò Höông", "ngô thị hương"),
         ("Nguyễn Văn Hùng", "nguyễn văn hùng"),  # Unicode is left alone
