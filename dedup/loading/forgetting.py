@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from dedup.loading.identities import refresh_identities
+from dedup.loading.identities import begin_identities, refresh_identities
 from dedup.loading.keys import order_key
 from dedup.warehouse import Run, Warehouse
 
@@ -51,10 +51,9 @@ def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
     """
     with run.stage("retention") as stage, warehouse.transaction() as con:
         day = {"before": before}
+        begin_identities(con)
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE touched AS "
-            "SELECT DISTINCT patient_record_id, CAST(NULL AS TIMESTAMP) AS since FROM line WHERE ordered_at < $before",
-            day,
+            "INSERT INTO touched SELECT DISTINCT patient_record_id, NULL FROM line WHERE ordered_at < $before", day
         )
         con.execute(
             "CREATE OR REPLACE TEMP TABLE old_order AS SELECT DISTINCT order_key FROM line WHERE ordered_at < $before",
@@ -68,7 +67,6 @@ def forget(warehouse: Warehouse, run: Run, before: datetime.date) -> int:
         refresh_identities(con)
         left = con.execute("SELECT count(*) FROM patient_identity").fetchone()
         stage.counts["patient_records"] = (records[0] if records else 0) - (left[0] if left else 0)
-        for name in ("touched", "old_order", "derived", "changed"):
-            con.execute(f"DROP TABLE temp.{name}")
+        con.execute("DROP TABLE temp.old_order")
         stage.notes.append(f"Order lines of before {before} were dropped.")
     return stage.counts["lines"]

@@ -9,15 +9,25 @@ from dedup.schema import TABLES
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["refresh_identities"]
+__all__ = ["begin_identities", "refresh_identities"]
 
 _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
 
 
-def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
-    """Work out ``patient_identity`` anew for the records in ``touched``, and fill ``todo``.
+def begin_identities(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary tables that say what became of whom: ``touched``, records and since when their lines changed
+    (NULL: all of them may have); ``removed``, lines that were current; ``met``, identities lines were stored with."""
+    same = ", ".join(f"{name} {kind}" for name, kind in TABLES["identity"].columns.items())
+    for name, columns in {
+        "touched": "patient_record_id BIGINT, since TIMESTAMP",
+        "removed": "patient_record_id BIGINT, identity_id BIGINT, ordered_at TIMESTAMP",
+        "met": same,
+    }.items():
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
 
-    ``touched`` says of each record since when its lines changed (NULL: all of them may have).
+
+def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
+    """Work out ``patient_identity`` anew for the records in ``touched``, fill ``todo``, and drop the temporary tables.
 
     Derived from current lines alone, so it does not depend on the order of arrival: per column the value of the
     latest ``ordered_at`` that has one, the largest text among equals. A record without a current line is gone. A
@@ -28,28 +38,33 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE touched AS SELECT patient_record_id, "
         "CASE WHEN bool_and(since IS NOT NULL) THEN min(since) END AS since FROM touched GROUP BY patient_record_id"
     )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE known AS "
+        "SELECT rowid AS place, * FROM patient_identity SEMI JOIN touched USING (patient_record_id)"
+    )
+    _see(con)
     _derive(con)
     columns = ", ".join(TABLES["patient_identity"].columns)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE changed AS
-        SELECT patient_record_id FROM (
-            (SELECT {columns} FROM derived EXCEPT SELECT {columns} FROM patient_identity
-             WHERE patient_record_id IN (SELECT patient_record_id FROM touched))
-            UNION ALL
-            (SELECT {columns} FROM patient_identity WHERE patient_record_id IN (SELECT patient_record_id FROM touched)
-             AND patient_record_id NOT IN (SELECT patient_record_id FROM derived))
-        )
+        SELECT patient_record_id FROM (SELECT {columns} FROM derived EXCEPT SELECT {columns} FROM known)
+        UNION ALL
+        SELECT patient_record_id FROM known
+        SEMI JOIN whole USING (patient_record_id) ANTI JOIN derived USING (patient_record_id)
         """
     )
     con.execute(
-        "UPDATE touched SET since = NULL FROM derived AS d JOIN patient_identity AS p USING (patient_record_id) "
-        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM p.birth_date"
+        "UPDATE touched SET since = NULL FROM derived AS d JOIN known AS k USING (patient_record_id) "
+        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM k.birth_date"
     )
-    con.execute("DELETE FROM patient_identity WHERE patient_record_id IN (SELECT patient_record_id FROM changed)")
     con.execute(
-        f"INSERT INTO patient_identity ({columns}) SELECT {columns} FROM derived "
-        "WHERE patient_record_id IN (SELECT patient_record_id FROM changed)"
+        "DELETE FROM patient_identity "
+        "WHERE rowid IN (SELECT place FROM known SEMI JOIN changed USING (patient_record_id))"
+    )
+    con.execute(
+        f"INSERT INTO patient_identity ({columns}) "
+        f"SELECT {columns} FROM derived SEMI JOIN changed USING (patient_record_id)"
     )
     con.execute(
         """
@@ -58,27 +73,69 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         EXCEPT FROM todo
         """
     )
+    for name in ("touched", "removed", "met", "known", "seen", "whole", "derived", "changed"):
+        con.execute(f"DROP TABLE temp.{name}")
+
+
+def _see(con: duckdb.DuckDBPyConnection) -> None:
+    """Make ``seen``: identities of the records, with their first and last current order since the night's earliest.
+
+    Whatever is not among them was last seen before, so its values yield to theirs, and where they have none,
+    ``patient_identity`` has the right one already. That does not hold of a record in ``whole``: one that lost the
+    first of its orders, or the last that had some identity. Of those all current lines count.
+    """
+    row = con.execute("SELECT min(since) FROM touched").fetchone()
+    late = f"ordered_at >= TIMESTAMP '{row[0]}'" if row and row[0] else "false"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE seen AS {_SEEN.format(records='touched', lines=late)}")
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE whole AS
+        SELECT patient_record_id FROM touched WHERE since IS NULL
+        UNION
+        SELECT r.patient_record_id FROM removed AS r LEFT JOIN seen AS s USING (identity_id)
+        WHERE s.last_at IS NULL OR s.last_at < r.ordered_at
+        UNION
+        SELECT patient_record_id FROM removed AS r JOIN known AS k USING (patient_record_id)
+        LEFT JOIN (SELECT patient_record_id, min(first_at) AS first_at FROM seen GROUP BY ALL) AS s
+            USING (patient_record_id)
+        WHERE r.ordered_at = k.first_ordered_at AND (s.first_at IS NULL OR s.first_at > r.ordered_at)
+        """
+    )
+    con.execute("DELETE FROM seen WHERE patient_record_id IN (FROM whole)")
+    con.execute(f"INSERT INTO seen {_SEEN.format(records='whole', lines='true')}")
+
+
+#: One column with a constant: so DuckDB passes over the parts of the history that hold nothing so late.
+_SEEN = """
+SELECT patient_record_id, identity_id, min(ordered_at) AS first_at, max(ordered_at) AS last_at
+FROM line SEMI JOIN {records} USING (patient_record_id) WHERE superseded_by IS NULL AND {lines} GROUP BY ALL"""
 
 
 def _derive(con: duckdb.DuckDBPyConnection) -> None:
+    """Make ``derived``, what is known of the records now. The night's identities are at hand; the others are looked up,
+    which DuckDB skips when there are none."""
     latest = ", ".join(
         f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
     )
+    still = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in _PLAIN)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE derived AS
-        WITH seen AS (
-            SELECT identity_id, min(ordered_at) AS first_at, max(ordered_at) AS last_at
-            FROM line
-            WHERE superseded_by IS NULL AND patient_record_id IN (SELECT patient_record_id FROM touched)
-            GROUP BY identity_id
-        ), joined AS (
-            SELECT i.patient_record_id, i.facility_id, i.patient_id, min(first_at) AS first_ordered_at, {latest},
+        WITH written AS (
+            SELECT * FROM seen JOIN met USING (patient_record_id, identity_id)
+            UNION ALL BY NAME
+            SELECT * FROM (FROM seen ANTI JOIN met USING (identity_id))
+            JOIN identity USING (patient_record_id, identity_id)
+        ), latest AS (
+            SELECT patient_record_id, facility_id, patient_id, min(first_at) AS first_at, {latest},
                    max({{'at': last_at, 'day': birth_date, 'precision': birth_precision}})
                        FILTER (birth_date IS NOT NULL) AS birth
-            FROM seen JOIN identity AS i ON i.identity_id = seen.identity_id
-            GROUP BY i.patient_record_id, i.facility_id, i.patient_id
+            FROM written GROUP BY ALL
         )
-        SELECT * EXCLUDE (birth), birth.day AS birth_date, birth.precision AS birth_precision FROM joined
+        SELECT l.patient_record_id, l.facility_id, l.patient_id,
+               least(l.first_at, k.first_ordered_at) AS first_ordered_at, {still},
+               coalesce(l.birth.day, k.birth_date) AS birth_date,
+               CASE WHEN l.birth IS NULL THEN k.birth_precision ELSE l.birth.precision END AS birth_precision
+        FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)
         """
     )

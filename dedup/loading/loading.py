@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dedup.loading.finding import find
 from dedup.loading.formats import FORMATS
-from dedup.loading.identities import refresh_identities
+from dedup.loading.identities import begin_identities, refresh_identities
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.mapping import read_mappings
 from dedup.loading.receiving import Arrival, receive
@@ -80,7 +80,6 @@ def load(
 
 _TEMPORARY = {
     "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
-    "touched": "patient_record_id BIGINT, since TIMESTAMP",
     "numbering": "line_base BIGINT",
 }
 
@@ -89,6 +88,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, sensitive: Iterable[SensitiveCode])
     make_staging(con)
     for name, columns in _TEMPORARY.items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
+    begin_identities(con)
     codes = set(sensitive)
     if codes:
         con.executemany("INSERT INTO sensitive_code VALUES (?, ?, ?)", list(codes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dedup.loading.identities import refresh_identities
+from dedup.loading.identities import begin_identities, refresh_identities
 from dedup.loading.keys import IDENTITY, identity_id, order_key, patient_record_id
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def rename_facilities(con: duckdb.DuckDBPyConnection) -> int:
     _move_encounters(con)
     if moved:
         refresh_identities(con)
-    for name in ("moved", "moved_identity", "touched"):
+    for name in ("moved", "moved_identity"):
         con.execute(f"DROP TABLE IF EXISTS temp.{name}")
     return moved
 
@@ -51,6 +51,7 @@ def _find_moved(con: duckdb.DuckDBPyConnection) -> None:
 
 def _move_identities(con: duckdb.DuckDBPyConnection) -> None:
     values = ", ".join(IDENTITY)
+    begin_identities(con)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE moved_identity AS
@@ -72,11 +73,8 @@ def _move_identities(con: duckdb.DuckDBPyConnection) -> None:
         """
     )
     con.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE touched AS
-        SELECT unnest([patient_record_id, old_record_id]) AS patient_record_id, CAST(NULL AS TIMESTAMP) AS since
-        FROM moved_identity
-        """
+        "INSERT INTO touched BY NAME "
+        "SELECT unnest([patient_record_id, old_record_id]) AS patient_record_id FROM moved_identity"
     )
 
 

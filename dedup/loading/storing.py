@@ -43,7 +43,7 @@ class Wave:
 
 
 def store(con: duckdb.DuckDBPyConnection, wave: Wave) -> None:
-    """Store a wave's lines; appends to the temporary tables ``outcome`` (counts) and ``touched`` (records)."""
+    """Store a wave's lines; appends to the temporary table ``outcome`` (counts) and those of ``begin_identities``."""
     _number_codes(con, wave)
     _gather(con, wave)
     if wave.whole_encounters:
@@ -97,14 +97,17 @@ def _keep_identities(con: duckdb.DuckDBPyConnection) -> None:
     columns = ", ".join(TABLES["identity"].columns)
     con.execute(
         f"""
-        INSERT INTO identity ({columns})
+        INSERT INTO met ({columns})
         SELECT {columns} FROM wave WHERE row_id IN (
-            SELECT row_id FROM (
-                SELECT identity_id, min(w.row_id) AS row_id FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
-                WHERE f.outcome IS NULL OR f.outcome = 'loaded' GROUP BY identity_id
-            ) AS w WHERE NOT EXISTS (FROM identity AS i WHERE i.identity_id = w.identity_id)
+            SELECT min(w.row_id) FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
+            WHERE (f.outcome IS NULL OR f.outcome = 'loaded') AND w.identity_id NOT IN (SELECT identity_id FROM met)
+            GROUP BY w.identity_id
         )
         """
+    )
+    con.execute(
+        f"INSERT INTO identity ({columns}) SELECT {columns} FROM met "
+        "WHERE identity_id NOT IN (SELECT identity_id FROM identity)"
     )
 
 
@@ -125,6 +128,13 @@ def _write_lines(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("UPDATE line SET superseded_by = r.superseded_by FROM replaced AS r WHERE line.line_id = r.line_id")
     con.execute(
         """
+        CREATE OR REPLACE TEMP TABLE replaced_line AS
+        SELECT patient_record_id, identity_id, ordered_at, collected_at, resulted_at
+        FROM line SEMI JOIN replaced USING (line_id)
+        """
+    )
+    con.execute(
+        """
         INSERT INTO touched
         SELECT patient_record_id, min(least(ordered_at, coalesce(collected_at, resulted_at, ordered_at)))
         FROM (
@@ -132,11 +142,11 @@ def _write_lines(con: duckdb.DuckDBPyConnection) -> None:
             FROM wave AS w LEFT JOIN fate AS f ON f.row_id = w.row_id
             WHERE f.outcome IS NULL OR f.outcome = 'loaded'
             UNION ALL
-            SELECT patient_record_id, ordered_at, collected_at, resulted_at
-            FROM line WHERE line_id IN (SELECT line_id FROM replaced)
+            SELECT patient_record_id, ordered_at, collected_at, resulted_at FROM replaced_line
         ) GROUP BY patient_record_id
         """
     )
+    con.execute("INSERT INTO removed SELECT patient_record_id, identity_id, ordered_at FROM replaced_line")
     con.execute(
         """
         INSERT INTO facility BY NAME
