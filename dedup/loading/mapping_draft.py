@@ -23,6 +23,7 @@ from dedup.workbook import is_workbook, rows
 __all__ = ["MappingCheck", "check_mapping", "suggest_mapping"]
 
 _ROWS = 1000
+_TITLES = 20  #: a header is looked for in so many rows
 _MUST_HAVE_TIME = ("ordered_at", "collected_at", "resulted_at")
 
 #: What hospitals call the columns, without diacritics, spaces and marks; the canonical name itself always counts.
@@ -43,9 +44,17 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "test_name": ("tendichvu", "tendv", "tenxn", "tenxetnghiem", "testname"),
     "specimen": ("mau", "loaimau", "benhpham", "loaibenhpham"),
     "performed_by": ("noithuchien", "cosothuchien"),
-    "ordered_at": ("ngaychidinh", "thoigianchidinh", "ngayyl", "tgchidinh", "orderdate", "ordertime"),
-    "collected_at": ("ngaylaymau", "thoigianlaymau", "tglaymau", "collectiontime", "ngaythyl"),
-    "resulted_at": ("ngaykq", "ngaytrakq", "ngayketqua", "thoigiantraketqua", "thoigianketqua", "resulttime"),
+    "ordered_at": ("ngaychidinh", "ngaygiochidinh", "thoigianchidinh", "ngayyl", "tgchidinh", "orderdate", "ordertime"),
+    "collected_at": ("ngaylaymau", "ngaygiolaymau", "thoigianlaymau", "tglaymau", "collectiontime", "ngaythyl"),
+    "resulted_at": (
+        "ngaykq",
+        "ngaytrakq",
+        "ngaytraketqua",
+        "ngayketqua",
+        "thoigiantraketqua",
+        "thoigianketqua",
+        "resulttime",
+    ),
     "status": ("trangthai", "tinhtrang"),
     "value": ("ketqua", "giatri", "kq", "result"),
     "unit": ("donvi", "donvido", "dvt"),
@@ -77,11 +86,11 @@ def suggest_mapping(path: Path) -> str:
     Raises InputError when the file is no table with a header row.
     """
     with scratch() as folder:
-        names, sample = _sample(path, folder)
+        row, names, sample = _sample(path, folder)
     if len(names) < 2:
         raise InputError(f"{path} is no table with a header row.")
     places = _guess(names)
-    parts = ["# Check every line; then try it: dedup mapping check MAPPING FILE\n[file]\nheader_row = 1\n"]
+    parts = [f"# Check every line; then try it: dedup mapping check MAPPING FILE\n[file]\nheader_row = {row}\n"]
     for name, must in CANONICAL.items():
         if name in places:
             column = [row[places[name]] for row in sample if len(row) > places[name]]
@@ -93,18 +102,26 @@ def suggest_mapping(path: Path) -> str:
     return "\n".join(parts)
 
 
-def _sample(path: Path, folder: Path) -> tuple[list[str], list[list[str]]]:
+def _sample(path: Path, folder: Path) -> tuple[int, list[str], list[list[str]]]:
+    """The header's row, its names, and the first rows after it. Titles may stand above; blank rows do not count."""
     with path.open("rb") as file:
         head = file.read(1 << 20)
     if is_workbook(head):
-        found = list(itertools.islice(rows(path), _ROWS + 1))
-        return (found[0], found[1:]) if found else ([], [])
-    text = decoded(path, folder)[0].read_bytes()[: 1 << 20].decode("utf-8-sig", "replace")
-    lines = [line for line in text.splitlines()[: _ROWS + 1] if line]
-    if not lines:
-        return [], []
-    delimiter = max(DELIMITERS, key=lambda one: len(split(lines[0], one)))
-    return split(lines[0], delimiter), [split(line, delimiter) for line in lines[1:]]
+        table = list(itertools.islice(rows(path), _ROWS))
+        tables = [table] if table else []
+    else:
+        text = decoded(path, folder)[0].read_bytes()[: 1 << 20].decode("utf-8-sig", "replace")
+        lines = [line for line in text.splitlines()[:_ROWS] if line]
+        tables = [[split(line, one) for line in lines] for one in DELIMITERS if lines]
+    if not tables:
+        return 1, [], []
+    known, _, above, which = max(
+        (len(_guess(cells)), len(cells), -place, -number)
+        for number, table in enumerate(tables)
+        for place, cells in enumerate(table[:_TITLES])
+    )
+    header, table = (-above if known else 0), tables[-which]
+    return header + 1, table[header], table[header + 1 :]
 
 
 def _folded(name: str) -> str:
@@ -212,7 +229,7 @@ def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
 
 
 def _hints(found: Mapped, rejected: Sequence[tuple[str, str, int]], folder: Path) -> list[str]:
-    _, sample = _sample(found.path, folder)
+    *_, sample = _sample(found.path, folder)
     hints = []
     for name, reason, _ in rejected:
         column = found.mapping.columns.get(name)

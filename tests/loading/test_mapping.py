@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from dedup.errors import ConfigError
@@ -199,6 +200,24 @@ def test_a_draft_loads_once_its_questions_are_answered(loader: Loader, warehouse
     assert (checked.fits, checked.rows_read, checked.rows_rejected) == (True, 2, 0), checked
     assert loader(path, mapping=mapping).rows_loaded == 2
     assert rows(warehouse, FOUND) == EXPECTED
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_draft_finds_the_header_below_titles(tmp_path: Path, ending: str) -> None:
+    titles = [["Bệnh viện A, huyện B, tỉnh C, Việt Nam", "", ""], [], ["Danh sách chỉ định", "", ""]]
+    table = [*titles, ["Mã BN", "Số phiếu", "Ngày giờ chỉ định"], ["P1", "O1", "25/03/2026 08:30"]]
+    path = tmp_path / f"table.{ending}"
+    if ending == "xlsx":
+        book = openpyxl.Workbook()
+        for row in table:
+            book.active.append(row)
+        book.save(path)
+    else:
+        path.write_text("\n".join(";".join(row) for row in table) + "\n", encoding="utf-8")
+    draft = suggest_mapping(path)
+    assert "header_row = 3\n" in draft  # the blank row counts none
+    assert 'column = "Mã BN"' in draft
+    assert 'column = "Ngày giờ chỉ định"\nformat = "DD/MM/YYYY HH:mm"' in draft
 
 
 def test_what_can_be_read_two_ways_is_refused_with_the_line_to_add(
