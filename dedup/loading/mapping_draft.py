@@ -18,7 +18,7 @@ from dedup.loading.mapping import read_mappings
 from dedup.loading.table_layout import DELIMITERS, read_together, split
 from dedup.schema import CANONICAL
 from dedup.warehouse import bring_in, memory_warehouse, scratch
-from dedup.workbook import is_workbook, rows
+from dedup.workbook import WorkbookError, is_workbook, rows
 
 __all__ = ["MappingCheck", "check_mapping", "suggest_mapping"]
 
@@ -85,8 +85,11 @@ def suggest_mapping(path: Path) -> str:
 
     Raises InputError when the file is no table with a header row.
     """
-    with scratch() as folder:
-        row, names, sample = _sample(path, folder)
+    try:
+        with scratch() as folder:
+            row, names, sample = _sample(path, folder)
+    except WorkbookError:
+        raise InputError(f"{path} is no spreadsheet that can be read.") from None
     if len(names) < 2:
         raise InputError(f"{path} is no table with a header row.")
     places = _guess(names)
@@ -197,16 +200,16 @@ def _toml(text: str) -> str:
 
 
 def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
-    """Try the mapping on the file without loading: what would be rejected and which line would mend it.
+    """Try the mapping, or the one of a folder that fits, on the file without loading: what would be rejected and which line would mend it.
 
     Raises ConfigError when the mapping itself is wrong.
     """
-    (mapping,) = read_mappings(mapping_path)
+    mappings = read_mappings(mapping_path)
     with memory_warehouse() as warehouse:
         folder = warehouse.confine()
         link = folder / "table"
         bring_in(path, link)
-        found = choose([mapping], link, folder)
+        found = choose(mappings, link, folder)
         if found is None:
             return MappingCheck(fits=False)
         make_staging(warehouse.con)

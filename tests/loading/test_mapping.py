@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from dedup.errors import ConfigError
+from dedup.errors import ConfigError, InputError
 from dedup.loading.mapping import read_mappings
 from dedup.loading.mapping_draft import check_mapping, suggest_mapping
 from dedup.warehouse import Warehouse
@@ -236,3 +236,10 @@ def test_what_can_be_read_two_ways_is_refused_with_the_line_to_add(
 def test_a_mapping_for_another_table_does_not_fit(tmp_path: Path) -> None:
     table, mapping = put(tmp_path, "a;b\n1;2\n")
     assert not check_mapping(mapping, table).fits
+    assert not check_mapping(mapping.parent, table).fits
+
+
+def test_a_damaged_spreadsheet_has_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "table.xlsx").write_bytes(b"PK\3\4xl/ and no more")
+    with pytest.raises(InputError, match="no spreadsheet"):
+        suggest_mapping(tmp_path / "table.xlsx")
