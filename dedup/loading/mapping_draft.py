@@ -200,9 +200,9 @@ def _toml(text: str) -> str:
 
 
 def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
-    """Try the mapping, or the one of a folder that fits, on the file without loading: what would be rejected and which line would mend it.
+    """Try the mapping on the file without loading: what would be rejected and which line would mend it.
 
-    Raises ConfigError when the mapping itself is wrong.
+    Of a folder the mapping that fits. Raises ConfigError when the mapping itself is wrong.
     """
     mappings = read_mappings(mapping_path)
     with memory_warehouse() as warehouse:
