@@ -85,6 +85,8 @@ def flag(
         flags = {(scope, verdict): n for scope, verdict, n in con.execute(
             "SELECT scope, verdict, count(*) FROM flag GROUP BY ALL ORDER BY ALL").fetchall()}  # fmt: skip
         stage.counts |= {"persons": persons, "lines": lines, "flags": sum(flags.values())}
+        if policy == "all" and settings.recognition.policy is None:
+            stage.notes.append("No facility register: the results of every laboratory are recognised.")
         if stale:
             others = "flags of other days" if period else "older flags"
             stage.notes.append(f"Rules, profile or register changed; {others} are stale until 'dedup flag --all'")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dedup import pipeline
-from dedup.settings import Settings, WarehouseSettings
+from dedup.settings import LoadingSettings, Settings, WarehouseSettings
 from dedup.warehouse import open_warehouse
 
 HEADER = (
@@ -45,6 +45,17 @@ def test_a_flag_keeps_the_run_that_first_said_it(settings: Settings) -> None:
     night(settings, line("C", "3", 9))
     assert said(settings, "flag", "order_id", "prior_order_id", "run_id") == [("2", "1", 1), ("3", "2", 2)]
     assert said(settings, "flag_history", "order_id") == []
+
+
+def test_without_a_register_the_run_says_that_every_laboratory_is_recognised(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (said_so,) = night(settings, line("A", "1", 1)).notes["flag"]
+    assert "every laboratory" in said_so
+    register = tmp_path / "register"
+    register.write_text("facility_id,lab_level\nA,2\n")
+    known = settings.model_copy(update={"loading": LoadingSettings(facilities=register)})
+    assert not any("every laboratory" in note for note in night(known, line("B", "2", 5)).notes["flag"])
 
 
 def test_a_flag_that_no_longer_holds_is_history(settings: Settings) -> None:
@@ -95,3 +106,26 @@ def test_another_birth_date_makes_every_order_of_the_patient_be_judged(settings:
     assert done.counts["flag"]["lines"] == 1
     done = night(settings, line("A", "4", 2, month=12, year=1991))
     assert done.counts["flag"]["lines"] == 4
+
+
+def held_anew(settings: Settings) -> None:
+    """As matching tells it: the same persons, held together by another method."""
+    with open_warehouse(settings.warehouse.path) as warehouse, warehouse.transaction() as con:
+        con.execute("UPDATE patient_record SET match_method = 'fuzzy', match_probability = 0.99")
+        con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, 'infinity' FROM patient_record")
+
+
+def test_a_flag_says_how_its_person_is_held_now(settings: Settings) -> None:
+    night(settings, line("A", "1", 1), line("B", "2", 5))
+    held_anew(settings)
+    assert pipeline.flag(settings).counts["flag"]["lines"] == 2
+    assert said(settings, "flag", "order_id", "match_method", "match_probability") == [("2", "fuzzy", 0.99)]
+
+
+def test_who_has_no_flag_is_not_judged_for_being_held_by_another_method(settings: Settings) -> None:
+    night(settings, line("A", "1", 1), line("B", "2", 5, month=6))
+    held_anew(settings)
+    assert pipeline.flag(settings).counts["flag"]["lines"] == 0
+    assert said(settings, "todo", "*") == []
+    night(settings, line("B", "3", 6, month=6))
+    assert said(settings, "flag", "order_id", "match_method") == [("3", "same_record")]
