@@ -316,7 +316,7 @@ _TABLES = (
         {
             "stage": "VARCHAR",
             "patient_record_id": "BIGINT",
-            "since": "TIMESTAMP",  # nothing ordered before it is judged otherwise; NULL: all may be
+            "since": "TIMESTAMP",  # nothing before it is judged otherwise; NULL: all may be, infinity: nothing is
         },
     ),
 )

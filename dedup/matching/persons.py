@@ -31,7 +31,7 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
         _take_back(con)
     else:
         _settle(con)
-        con.execute(_ASK.format("FROM settled"))
+        con.execute(_ASK.format(since="NULL", records="FROM settled"))
     _write(con)
     counts = con.execute(
         """
@@ -65,7 +65,7 @@ def _settle(con: duckdb.DuckDBPyConnection, more: str = "", join: str = "") -> N
 
 #: Ask the stage ``flag`` to judge these patient records, and all of each.
 _ASK = """
-  INSERT INTO todo (stage, patient_record_id) SELECT 'flag', patient_record_id FROM ({})
+  INSERT INTO todo (stage, patient_record_id, since) SELECT 'flag', patient_record_id, {since} FROM ({records})
   ANTI JOIN (FROM todo WHERE stage = 'flag' AND since IS NULL) AS waiting USING (patient_record_id)"""
 
 
@@ -86,21 +86,22 @@ def _log(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
 
 
 def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
-    """All records of persons that a known record joined or left, and those now held by another method (flags show it,
-    unless they had been alone). Who is new and waits already brings nothing but the orders that wait."""
-    con.execute(
-        _ASK.format("""
+    """All records of persons that a known record joined or left. Who is new and waits already brings nothing but the
+    orders that wait; who is now held by another method, nothing but that (flags show it, unless they had been alone).
+    """
+    moved = """
       WITH moved AS (
         SELECT person_id, old_person_id FROM settled WHERE old_person_id <> person_id
         UNION ALL SELECT NULL, person_id FROM patient_record SEMI JOIN gone USING (patient_record_id)
       ), person AS (SELECT person_id FROM moved UNION ALL SELECT old_person_id FROM moved)
-      SELECT patient_record_id FROM settled WHERE old_person_id IS NOT NULL AND held_anew AND had_others
-      UNION SELECT patient_record_id FROM (FROM settled WHERE old_person_id IS NULL)
+      SELECT patient_record_id FROM (FROM settled WHERE old_person_id IS NULL)
         ANTI JOIN (FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)
       UNION SELECT patient_record_id FROM settled SEMI JOIN person USING (person_id)
       UNION SELECT patient_record_id FROM patient_record
-        SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id)""")
-    )
+        SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id)"""
+    held = "SELECT patient_record_id FROM settled WHERE old_person_id IS NOT NULL AND held_anew AND had_others"
+    con.execute(_ASK.format(since="NULL", records=moved))
+    con.execute(_ASK.format(since="'infinity'", records=held))
 
 
 def _take_back(con: duckdb.DuckDBPyConnection) -> None:

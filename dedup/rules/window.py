@@ -43,6 +43,7 @@ def choose_persons(con: duckdb.DuckDBPyConnection, book: RuleBook, *, period: Pe
     last made.
 
     ``since``: only what was ordered from then on is judged; NULL, as for everybody with ``anew`` or a ``period``: all.
+    Who is only held together by another method is judged if an earlier flag says by which.
     ``recent``: so late that their lines lie together at the end of the history.
     """
     waiting = "SELECT patient_record_id, since FROM todo WHERE stage = 'flag'"
@@ -51,13 +52,19 @@ def choose_persons(con: duckdb.DuckDBPyConnection, book: RuleBook, *, period: Pe
 SELECT patient_record_id, CAST(NULL AS TIMESTAMP) FROM line WHERE superseded_by IS NULL AND {within(period)}"""
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE wanted AS
-WITH touched AS (
-  SELECT p.person_id, CASE WHEN bool_and(t.since IS NOT NULL) AND NOT {anew} THEN min(t.since) END AS since
+WITH asked AS (
+  SELECT p.person_id, min(t.since) AS since, {anew} OR NOT bool_and(t.since IS NOT NULL) AS whole,
+         coalesce(bool_or(t.since = 'infinity'), false) AS held
   FROM ({waiting}) AS t(patient_record_id, since) JOIN patient_record AS p USING (patient_record_id)
   WHERE p.person_id IS NOT NULL GROUP BY p.person_id
+), touched AS (
+  SELECT person_id, CASE WHEN NOT whole AND NOT (held AND EXISTS (
+           FROM flag AS f WHERE f.person_id = asked.person_id AND f.ordered_at < asked.since)) THEN since END AS since
+  FROM asked
 )
 SELECT *, coalesce(since >= middle - to_seconds({_reach(book)}), false) AS recent
-FROM touched, (SELECT quantile_disc(since, 0.5) AS middle FROM touched)""")
+FROM touched, (SELECT quantile_disc(since, 0.5) AS middle FROM touched WHERE since < 'infinity')
+WHERE since IS NULL OR since < 'infinity'""")
 
 
 def choose_lines(con: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
