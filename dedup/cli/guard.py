@@ -60,6 +60,8 @@ def _scrubbed(error: Exception) -> str:
         return PLAIN["OutOfMemoryException"]
     if "no space left on device" in text:
         return "The disk is full. Finished stages are kept; run again when there is room."
+    if "corrupt database file" in text:  # a block is not what its checksum says
+        return "The warehouse is damaged. 'dedup doctor' says more; put back a copy (docs: Back up)."
     frames = [Path(frame.filename).resolve() for frame in traceback.extract_tb(error.__traceback__)]
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]
     ours = [

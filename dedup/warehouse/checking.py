@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from dedup.errors import EncryptionError, LockedError, WarehouseError
+from dedup.quoting import identifier
 from dedup.schema import TABLES
 from dedup.settings import WarehouseSettings
 from dedup.warehouse.encrypting import is_encrypted, read_key
@@ -42,7 +45,7 @@ def check_warehouse(settings: WarehouseSettings) -> list[Finding]:
         return [*found, Finding("warehouse", DOUBTFUL, f"none at {path} yet; 'dedup run' makes one")]
     try:
         with open_warehouse(path, read_only=True, settings=settings) as warehouse:
-            found += [Finding(name, *ask(warehouse)) for name, ask in QUESTIONS.items()]
+            found += [Finding(name, *_answer(ask, warehouse)) for name, ask in QUESTIONS.items()]
     except LockedError:
         found.append(Finding("warehouse", DOUBTFUL, "a run is writing to it; ask again when it has finished"))
     except WarehouseError as error:
@@ -85,6 +88,22 @@ def _encryption(settings: WarehouseSettings) -> Finding:
 
 
 Answer = tuple[str, str]
+
+
+def _answer(ask: Callable[[Warehouse], Answer], warehouse: Warehouse) -> Answer:
+    try:
+        return ask(warehouse)
+    except duckdb.Error:
+        return BAD, "cannot be read: the file is damaged"
+
+
+def _content(warehouse: Warehouse) -> Answer:
+    """Every block is read, and the engine compares each with its checksum."""
+    con = warehouse.con
+    tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()").fetchall()
+    for (name,) in tables:
+        con.execute(f"SELECT bit_xor(hash(all_columns)) FROM {identifier(name)} AS all_columns").fetchall()
+    return GOOD, "all of it can be read"
 
 
 def _tables(warehouse: Warehouse) -> Answer:
@@ -152,6 +171,7 @@ def _numbers(warehouse: Warehouse, sql: str) -> tuple[int, ...]:
 
 QUESTIONS: dict[str, Callable[[Warehouse], Answer]] = {
     "tables": _tables,
+    "content": _content,
     "deliveries": _reconciled,
     "order lines": _keys,
     "flags": _flags,

@@ -22,14 +22,12 @@ __all__ = ["back_up", "backups", "create", "log_step", "move_forward", "version_
 def version_of(con: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool) -> int | None:
     """The version of the file's tables; None when it has none yet.
 
-    Raises WarehouseError for a file that is newer, and, ``read_only``, for one that is older or no warehouse.
+    Raises WarehouseError for a file that is newer or somebody else's, and, ``read_only``, for one that is older or has
+    no tables.
     """
-    found = con.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND "
-        "table_name = 'schema_version'"
-    ).fetchone()
-    if found == (0,):
-        if read_only:
+    tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()").fetchall()
+    if ("schema_version",) not in tables:
+        if read_only or tables:
             raise WarehouseError(f"{path} is not a dedup warehouse.")
         return None
     row = con.execute("SELECT max(version) FROM schema_version").fetchone()

@@ -118,6 +118,8 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
         if not read_only:
             _make_folder(path.parent)
             held.enter_context(hold(path))
+            if path.is_file() and path.stat().st_size == 0 and not finished_nights(path):
+                path.unlink()  # mktemp made it, or a first run that was killed at once
             if not path.exists():
                 forget(path)
             sweep(path, (settings or WarehouseSettings()).temp_directory)

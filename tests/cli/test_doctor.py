@@ -77,6 +77,15 @@ def test_a_harmed_file_is_bad(question: str, harm: Callable[[Path], None], setti
     assert outcomes(settings)[question] == "bad"
 
 
+def test_a_damaged_block_is_found_wherever_it_is(settings: WarehouseSettings) -> None:
+    with open_warehouse(settings.path) as warehouse:
+        warehouse.con.execute("INSERT INTO line (line_id, value) SELECT n, md5(n::TEXT) FROM range(100_000) AS t (n)")
+    data = settings.path.read_bytes()
+    middle = len(data) // 2
+    settings.path.write_bytes(data[:middle] + b"\x55" * 4096 + data[middle + 4096 :])
+    assert outcomes(settings)["content"] == "bad"
+
+
 def test_a_full_disk_is_bad(settings: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
     assert outcomes(settings)["disk"] == "bad"

@@ -70,6 +70,12 @@ def test_an_engine_without_disk_is_told_apart(capsys: pytest.CaptureFixture[str]
     assert CANARY not in said
 
 
+def test_a_damaged_warehouse_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ends(RuntimeError(f"IO Error: Corrupt database file: computed checksum of {CANARY}"), capsys)
+    assert (code, said.split(".")[0]) == (1, "The warehouse is damaged")
+    assert CANARY not in said
+
+
 def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
     for words in ("--help", "runs list --help"):
         shell = f"set -o pipefail; {DEDUP} {words} | true; echo $?"

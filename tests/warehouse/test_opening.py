@@ -15,7 +15,7 @@ import pytest
 from dedup.errors import LockedError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TABLES, TIME_ZONE, VIEWS
 from dedup.settings import WarehouseSettings
-from dedup.warehouse import memory_warehouse, open_warehouse
+from dedup.warehouse import memory_warehouse, open_finished, open_warehouse
 
 HOLD = """
 import sys, time
@@ -127,6 +127,27 @@ def test_somebody_elses_duckdb_file_is_refused(tmp_path: Path) -> None:
     duckdb.connect(path).close()
     with pytest.raises(WarehouseError, match="not a dedup warehouse"):
         open_warehouse(path, read_only=True)
+    with duckdb.connect(path) as con:
+        con.execute("CREATE TABLE theirs (a INTEGER)")
+    with pytest.raises(WarehouseError, match="not a dedup warehouse"):
+        open_warehouse(path)
+
+
+def test_an_empty_file_becomes_a_warehouse(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    path.touch()
+    open_warehouse(path).close()
+    open_warehouse(path, read_only=True).close()
+
+
+def test_an_emptied_file_does_not_take_the_copies_along(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with open_warehouse(path) as warehouse:
+        warehouse.publish(1)
+    path.write_bytes(b"")
+    with pytest.raises(WarehouseError):
+        open_warehouse(path)
+    open_finished(path).close()
 
 
 def test_reading_needs_a_file(tmp_path: Path) -> None:
