@@ -107,7 +107,7 @@ def _keep_identities(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(
         f"INSERT INTO identity ({columns}) SELECT {columns} FROM met "
-        "WHERE identity_id NOT IN (SELECT identity_id FROM identity)"
+        "ANTI JOIN (SELECT identity_id FROM identity) AS old USING (identity_id)"
     )
 
 

@@ -16,6 +16,8 @@ import fcntl
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from dedup.errors import DedupError
@@ -26,6 +28,8 @@ KEPT = 2
 _CLONE = 0x40049409  # FICLONE: file systems that share blocks copy any size at once
 _CHUNK = 1 << 30
 _COMPARED = 1 << 17  # bytes read of each at a time: they stay in the processor's cache
+_PART = 1 << 26  # bytes one reader goes through
+_READERS = 4
 
 
 def publish(path: Path, run_id: int) -> None:
@@ -102,13 +106,20 @@ def _bring_up(older: Path, target: Path, source: Path) -> bool:
 
 
 def _write_changes(source: int, target: int) -> None:
-    ours, theirs = bytearray(_COMPARED), bytearray(_COMPARED)
+    """Part by part, some at a time: reading is most of it, and a disk answers several readers sooner than one."""
     size = os.fstat(source).st_size
-    for at in range(0, size, _COMPARED):
+    with ThreadPoolExecutor(_READERS) as pool:
+        for _ in pool.map(partial(_write_part, source, target), range(0, size, _PART)):
+            pass
+    os.ftruncate(target, size)
+
+
+def _write_part(source: int, target: int, start: int) -> None:
+    ours, theirs = bytearray(_COMPARED), bytearray(_COMPARED)
+    for at in range(start, start + _PART, _COMPARED):
         read = os.preadv(source, [ours], at)
         if os.preadv(target, [theirs], at) != read or ours != theirs:
             os.pwrite(target, memoryview(ours)[:read], at)
-    os.ftruncate(target, size)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,7 @@ def test_a_copy_that_somebody_has_open_is_left_alone(path: Path, monkeypatch: py
 @given(data=st.data())
 def test_what_differs_is_written(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     size = publishing._COMPARED
+    part = data.draw(st.sampled_from([size, 2 * size, publishing._PART]))
     blocks = st.lists(st.sampled_from([b"a", b"b"]), max_size=4)
     rest = st.sampled_from([0, 1, 4096])
     old, new = (b"".join(one * size for one in data.draw(blocks)) + b"c" * data.draw(rest) for _ in range(2))
@@ -106,7 +108,7 @@ def test_what_differs_is_written(data: st.DataObject, tmp_path_factory: pytest.T
     source, target = folder / "source", folder / "target"
     source.write_bytes(new)
     target.write_bytes(old)
-    with source.open("rb") as reading, target.open("r+b") as writing:
+    with source.open("rb") as reading, target.open("r+b") as writing, mock.patch.object(publishing, "_PART", part):
         publishing._write_changes(reading.fileno(), writing.fileno())
     assert target.read_bytes() == new
 
