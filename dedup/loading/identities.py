@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["begin_identities", "refresh_identities"]
 
 _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
+#: A record's facility and patient_id are part of its number.
+_COMPARED = ", ".join(("patient_record_id", "first_ordered_at", *_PLAIN, "birth_date", "birth_precision"))
 
 
 def begin_identities(con: duckdb.DuckDBPyConnection) -> None:
@@ -40,7 +42,7 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE known AS "
-        "SELECT rowid AS place, * FROM patient_identity SEMI JOIN touched USING (patient_record_id)"
+        f"SELECT rowid AS place, {_COMPARED} FROM patient_identity SEMI JOIN touched USING (patient_record_id)"
     )
     _see(con)
     _derive(con)
@@ -48,7 +50,7 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE changed AS
-        SELECT patient_record_id FROM (SELECT {columns} FROM derived EXCEPT SELECT {columns} FROM known)
+        SELECT patient_record_id FROM (SELECT {_COMPARED} FROM derived EXCEPT SELECT {_COMPARED} FROM known)
         UNION ALL
         SELECT patient_record_id FROM known
         SEMI JOIN whole USING (patient_record_id) ANTI JOIN derived USING (patient_record_id)
