@@ -22,6 +22,8 @@ PLAIN = {
     "MemoryError": "Not enough memory.",
     "InterruptException": "Interrupted.",
 }
+#: What the engine says of a block that is not as its checksum has it, that is missing, or, encrypted, is not as sealed.
+DAMAGE = ("corrupt database file", "could not read enough bytes from file", "computed aes tag differs")
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -60,7 +62,7 @@ def _scrubbed(error: Exception) -> str:
         return PLAIN["OutOfMemoryException"]
     if "no space left on device" in text:
         return "The disk is full. Finished stages are kept; run again when there is room."
-    if "corrupt database file" in text:  # a block is not what its checksum says
+    if any(sign in text for sign in DAMAGE):
         return "The warehouse is damaged. 'dedup doctor' says more; put back a copy (docs: Back up)."
     frames = [Path(frame.filename).resolve() for frame in traceback.extract_tb(error.__traceback__)]
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]

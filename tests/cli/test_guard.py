@@ -70,8 +70,9 @@ def test_an_engine_without_disk_is_told_apart(capsys: pytest.CaptureFixture[str]
     assert CANARY not in said
 
 
-def test_a_damaged_warehouse_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = ends(RuntimeError(f"IO Error: Corrupt database file: computed checksum of {CANARY}"), capsys)
+@pytest.mark.parametrize("sign", ["Corrupt database file: computed checksum", "Computed AES tag differs from read"])
+def test_a_damaged_warehouse_is_told_apart(sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ends(RuntimeError(f"IO Error: {sign} of {CANARY}"), capsys)
     assert (code, said.split(".")[0]) == (1, "The warehouse is damaged")
     assert CANARY not in said
 
