@@ -67,8 +67,8 @@ class Evaluation:
 def evaluate(warehouse: Warehouse, truth: Path, settings: Settings) -> Evaluation:
     """Compare patient_record with a truth: CSV or Parquet with facility_id, patient_id and true_person.
 
-    Records that the truth does not know are left out. Raises InputError when the file lacks a column or a row of
-    the warehouse.
+    Records that the truth does not know, or knows as two persons, are left out. Raises InputError when the file lacks a
+    column or a row of the warehouse.
     """
     con = warehouse.con
     _read_truth(con, truth)
@@ -96,8 +96,8 @@ def _read_truth(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
     con.execute("""
       CREATE OR REPLACE TEMP TABLE judged AS
       SELECT p.*, t.person, r.variant_no FROM patient_record AS p
-      JOIN (SELECT DISTINCT ON (facility_id, patient_id) * FROM truth_row ORDER BY facility_id, patient_id, person) AS t
-        USING (facility_id, patient_id)
+      JOIN (SELECT facility_id, patient_id, min(person) AS person FROM truth_row
+            GROUP BY facility_id, patient_id HAVING count(DISTINCT person) = 1) AS t USING (facility_id, patient_id)
       LEFT JOIN match_record AS r USING (patient_record_id)""")
     if not _number(con, "SELECT count(*) FROM judged"):
         raise InputError(f"{truth} names no patient record of the warehouse.")

@@ -41,6 +41,13 @@ def test_pairs_and_clusters(warehouse: Warehouse, truth: Path) -> None:
     assert (found.b_cubed_precision, found.b_cubed_recall) == (pytest.approx(2 / 3), pytest.approx(3 / 4))
 
 
+def test_records_of_which_the_truth_does_not_know_one_person_are_left_out(warehouse: Warehouse, truth: Path) -> None:
+    text = truth.read_text(encoding="utf-8").replace("C,1,y", "C,1,") + "A,1,x\nD,1,other\n"
+    truth.write_text(text, encoding="utf-8")
+    found = evaluate(warehouse, truth, Settings())
+    assert (found.records, found.pair_f1, found.cluster_f1) == (2, 1.0, 1.0)  # A, B
+
+
 def test_a_truth_in_parquet_gives_the_same(warehouse: Warehouse, truth: Path) -> None:
     parquet = truth.with_suffix(".parquet")
     warehouse.con.execute(f"COPY (FROM read_csv('{truth}', all_varchar = true)) TO '{parquet}'")
