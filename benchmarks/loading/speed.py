@@ -63,7 +63,8 @@ def alone(name: str, path: Path) -> tuple[float, int]:
             if hasattr(module, "finish"):
                 module.finish([landing])
 
-        return cpu(work), landing.rows_read
+        with one_thread(warehouse.con, of=2):  # as load() does
+            return cpu(work), landing.rows_read
 
 
 def loaded(path: Path) -> float:

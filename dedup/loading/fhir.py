@@ -21,7 +21,7 @@ from dedup.loading import fhir_late, fhir_memory
 from dedup.loading.fhir_fields import TABLES, empty, extraction
 from dedup.loading.fhir_said import collect
 from dedup.loading.fhir_sql import COLUMNS, joined
-from dedup.loading.landing import ENGINE_REFUSED, Landing
+from dedup.loading.landing import ENGINE_REFUSED, Landing, as_text
 
 __all__ = ["finish", "is_manifest", "land", "recognise", "remember"]
 
@@ -149,24 +149,29 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
 
 
 # Nobody knows yet whose it is, but something it refers to has not come.
-_WAITS = """facility IS NULL AND len(wants) > 0 AND coalesce(coding.code, code_text) IS NOT NULL
-    AND coalesce(authored, occurrence) IS NOT NULL"""
+_WAITS = "facility_id IS NULL AND len(wants) > 0 AND test_code IS NOT NULL AND ordered_at IS NOT NULL"
 _OWN = "row_number > 0"  # others are remembered
+_DISORDER = f"""SELECT 1 FROM (
+    SELECT delivery_no AS file, row_number AS number, lag(delivery_no) OVER () AS file_before,
+           lag(row_number) OVER () AS before
+    FROM fhir_order WHERE {_OWN}
+) WHERE file < file_before OR (file = file_before AND number < before) LIMIT 1"""
+_STAGED = as_text("delivery_no", {name: f'"{name}"' for name in COLUMNS}, row_number="row_number")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, landings: Sequence[Landing]) -> None:
     """The rows of the files, and anew those of earlier files that waited for something in them."""
-    kinds = (f"row_number = 0 AND NOT ({_WAITS})", f"{_OWN} AND ({_WAITS}) AND sensitive", f"{_OWN} AND ({_WAITS})")
-    counts = ", ".join(f"count(*) FILTER ({kind})" for kind in kinds)
+    kinds = ("{0} AND NOT ({1})", "row_number = 0 AND NOT ({1})", "{0} AND ({1}) AND sensitive", "{0} AND ({1})")
+    counts = ", ".join(f"count(*) FILTER ({kind.format(_OWN, _WAITS)})" for kind in kinds)
     found = con.execute(f"SELECT delivery_no, {counts} FROM fhir_order GROUP BY delivery_no").fetchall()
     counted = {int(row[0]): row[1:] for row in found}
+    rows = f"INSERT INTO landed_text SELECT {_STAGED} FROM fhir_order WHERE NOT ({_WAITS})"
+    con.execute(f"{rows} AND {_OWN}{' ORDER BY delivery_no, row_number' if con.execute(_DISORDER).fetchone() else ''}")
+    if any(anew for _, anew, *_ in counted.values()):
+        con.execute(f"{rows} AND row_number = 0 ORDER BY delivery_no, scope, key")
     for landing in landings:
-        anew, sensitive, waiting = counted.get(landing.delivery_no, (0, 0, 0))
-        rows = f"FROM fhir_order WHERE delivery_no = {landing.delivery_no} AND NOT ({_WAITS})"
-        landing.insert(f"({rows} AND {_OWN})", COLUMNS, row_number="row_number")
-        if anew:
-            source = f"({rows} AND row_number = 0 ORDER BY scope, key)"
-            landing.insert(source, COLUMNS, row_number="0", in_order=True, counts=False)
+        own, _, sensitive, waiting = counted.get(landing.delivery_no, (0, 0, 0, 0))
+        landing.rows_read += own
         landing.skip("sensitive", sensitive)
         landing.skip("waiting", waiting - sensitive)
         left = range(landing.rows_read + 1, landing.counted + 1)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["TABLES", "empty", "extraction", "names"]
+__all__ = ["TABLES", "empty", "extraction"]
 
 #: Resource type → temporary table.
 TABLES: dict[str, str] = {
@@ -107,11 +107,6 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "Location": {"organization": "managingOrganization.reference", "name": "name"},
 }
-
-
-def names(kind: str) -> list[str]:
-    """The fields of a type, as its table has them."""
-    return list(_FIELDS[kind])
 
 
 def empty(kind: str) -> str:

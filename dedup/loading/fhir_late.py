@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dedup.loading.fhir_sql import COLUMNS, WORKED
 from dedup.loading.keys import IDENTITY, order_key
 from dedup.loading.landing import Landing
+from dedup.schema import TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,10 +22,10 @@ __all__ = ["BECAME", "remember", "stage_late"]
 
 #: Which line each request of the run becomes; none: one that may not be kept.
 BECAME = """CREATE OR REPLACE TEMP TABLE became AS
-    SELECT n.request_key, max(o.facility) AS facility_id, max(coalesce(o.identifier, o.id)) AS order_id,
-           max(o.specimen) AS specimen, max(o.delivery_no) AS delivery_no, bool_or(o.sensitive) AS sensitive
-    FROM fhir_named AS n JOIN fhir_order AS o ON o.scope = n.scope AND o.key = n.request
-    WHERE n.here AND (o.facility IS NOT NULL OR o.sensitive) GROUP BY n.request_key"""
+    SELECT n.request_key, max(o.facility_id) AS facility_id, max(o.order_id) AS order_id,
+           max(n.specimen) AS specimen, max(o.delivery_no) AS delivery_no, bool_or(o.sensitive) AS sensitive
+    FROM night_named AS n JOIN fhir_order AS o ON o.scope = n.scope AND o.key = n.request
+    WHERE n.here AND (o.facility_id IS NOT NULL OR o.sensitive) GROUP BY n.request_key"""
 
 _PLACE = order_key("coalesce(a.facility_id, q.facility_id)", "q.order_id")
 
@@ -49,6 +50,8 @@ _COLUMNS = {
     "ordered_at": "ordered_at",
     **{name: COLUMNS[name] for name in WORKED},
 }
+
+_RESULT = list(TABLES["request_result"].columns)
 
 
 def stage_late(landings: Sequence[Landing]) -> int:
@@ -79,17 +82,29 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
         WITH told AS MATERIALIZED (
             SELECT request_key, {_PLACE} AS order_key
             FROM request_line AS q LEFT JOIN facility_alias AS a ON a.alias = q.facility_id
-            WHERE request_key IN (SELECT request_key FROM night_result UNION SELECT request_key FROM became)
+            WHERE request_key IN (SELECT request_key FROM night_named)
         ), placed AS (SELECT DISTINCT order_key FROM line WHERE order_key IN (SELECT order_key FROM told))
         SELECT request_key, order_key IN (SELECT order_key FROM placed) AS has_line FROM told
         WHERE NOT coalesce(has_line, false) OR request_key IN (SELECT request_key FROM became WHERE sensitive)
         """
     )
-    for table in ("night_result", "request_result"):
-        con.execute(f"DELETE FROM {table} WHERE request_key IN (SELECT request_key FROM lineless)")
+    con.execute("DELETE FROM request_result WHERE request_key IN (SELECT request_key FROM lineless)")
     con.execute(
         "UPDATE request_line SET facility_id = NULL, order_id = NULL "
         "WHERE request_key IN (SELECT request_key FROM lineless WHERE NOT coalesce(has_line, false))"
+    )
+    _keep_results(con)
+
+
+def _keep_results(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE night_result AS
+        SELECT n.request_key, t.source_key, arg_max(t.rowid, t.delivery_no) AS row_id
+        FROM night_said AS t JOIN night_named AS n ON n.scope = t.scope AND n.request = t.request
+        WHERE t.kept AND n.request_key NOT IN (SELECT request_key FROM lineless)
+        GROUP BY n.request_key, t.source_key
+        """
     )
     con.execute(
         """
@@ -99,10 +114,10 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
         """
     )
     con.execute(
-        """
-        INSERT INTO request_result BY NAME
-        SELECT DISTINCT ON (request_key, source_key) * FROM night_result
-        ORDER BY request_key, source_key, delivery_no DESC
+        f"""
+        INSERT INTO request_result ({", ".join(_RESULT)})
+        SELECT {", ".join(_RESULT)} FROM night_result AS n
+        JOIN (SELECT rowid AS row_id, * EXCLUDE (source_key) FROM night_said) AS t USING (row_id)
         """
     )
 

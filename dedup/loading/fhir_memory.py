@@ -129,7 +129,7 @@ _NAMED = {
     "Patient": "SELECT scope, subject FROM fhir_request",
     "Encounter": "SELECT scope, encounter FROM fhir_request",
     "Location": "SELECT scope, location FROM fhir_request",
-    "Specimen": "SELECT scope, specimen FROM fhir_named UNION ALL SELECT scope, specimen FROM fhir_request "
+    "Specimen": "SELECT scope, specimen FROM night_named UNION ALL SELECT scope, specimen FROM fhir_request "
     "UNION ALL SELECT scope, specimen FROM fhir_known",
     "Organization": "SELECT scope, requester FROM fhir_request UNION ALL SELECT scope, performer FROM fhir_known "
     "UNION ALL SELECT scope, provider FROM fhir_encounter UNION ALL SELECT scope, organization FROM fhir_location "
@@ -161,10 +161,10 @@ def keep(con: duckdb.DuckDBPyConnection) -> None:
         FROM fhir_waits AS w JOIN fhir_sender AS s USING (scope)
         """
     )
-    waits = "EXISTS (FROM fhir_waits AS w WHERE w.scope = t.scope AND w.key = t.key)"
     for kind in _WAITING:
         unclaimed = _UNCLAIMED if kind == "Observation" else "false"
-        _set_aside(con, kind, f"{waits} OR (t.row_number > 0 AND {unclaimed})")
+        waits = "EXISTS (FROM fhir_waits AS w WHERE w.scope = t.scope AND w.key = t.key)"
+        _set_aside(con, kind, waits, f"t.row_number > 0 AND {unclaimed}")
         con.execute(
             f"INSERT INTO night_done SELECT {resource_key('t.key')} FROM {TABLES[kind]} AS t "
             f"JOIN fhir_sender AS s USING (scope) WHERE NOT {unclaimed} "
@@ -199,17 +199,22 @@ _BASES = """coalesce((SELECT list(l.request ORDER BY l.request) FROM fhir_link A
     WHERE l.scope = t.scope AND l.observation = t.key), t.bases)"""
 
 
-def _set_aside(con: duckdb.DuckDBPyConnection, kind: str, condition: str) -> None:
+def _set_aside(con: duckdb.DuckDBPyConnection, kind: str, *conditions: str) -> None:
+    """Of each resource of the type for which one of the conditions holds the latest version."""
+    rows = " UNION ALL ".join(
+        f"SELECT t.rowid AS place, scope, key, delivery_no, row_number FROM {TABLES[kind]} AS t WHERE {condition}"
+        for condition in conditions
+    )
     cells = {name: f't."{name}"' for name in _columns(con, kind)} | ({"bases": _BASES} if kind == "Observation" else {})
     body = ", ".join(f'"{name}" := {cell}' for name, cell in cells.items())
     con.execute(
         f"""
         INSERT INTO night_resource
         SELECT {resource_key("t.key")}, '{kind}', t.delivery_no, to_json(struct_pack({body}))
-        FROM (
-            SELECT DISTINCT ON (scope, key) * FROM {TABLES[kind]} AS t WHERE {condition}
-            ORDER BY scope, key, delivery_no DESC, row_number DESC
-        ) AS t JOIN fhir_sender AS s USING (scope)
+        FROM {TABLES[kind]} AS t JOIN fhir_sender AS s USING (scope)
+        WHERE t.rowid IN (
+            SELECT arg_max(place, {{'file': delivery_no, 'row': row_number}}) FROM ({rows}) GROUP BY scope, key
+        )
         """
     )
 

@@ -86,6 +86,7 @@ class _Desk:
         self.known = {str(row[0]) for row in con.execute("SELECT delivery_id FROM delivery").fetchall()}
         last = con.execute("SELECT coalesce(max(delivery_no), 0) FROM delivery").fetchone()
         self.number = int(last[0]) if last else 0
+        self.scopes: dict[Path, int] = {}
         self.arrivals: list[Arrival] = []
         self.repeated: list[DeliverySummary] = []
         self.notes: list[str] = []
@@ -93,8 +94,8 @@ class _Desk:
     def take(self, path: Path, folder: Path) -> None:
         name = path.name.encode("utf-8", "replace").decode("utf-8")
         packed = is_archive(path)
-        place = os.fsencode(path.resolve() if packed else path.resolve().parent)
-        self.scope = hashlib.sha256(place).hexdigest()
+        place = path.resolve() if packed else path.resolve().parent
+        self.scope = str(self.scopes.setdefault(place, len(self.scopes)))
         self.sender = hashlib.sha256(os.fsencode(path.resolve().parent)).hexdigest()
         if not packed:
             self._take_one(Member(path, name), folder)
