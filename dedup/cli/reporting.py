@@ -40,8 +40,9 @@ def report(
     since: Annotated[Day | None, typer.Option("--from", **DAY, help="Ordered on this day or later.")] = None,
     until: Annotated[Day | None, typer.Option("--to", **DAY, help="Ordered on this day or earlier.")] = None,
     form: Annotated[
-        Literal["table", "html", "xlsx", "csv", "json"], typer.Option("--format", help="How to write it.")
-    ] = "table",
+        Literal["table", "html", "xlsx", "csv", "json"] | None,
+        typer.Option("--format", help="How to write it; else as the name of the file says."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to; else stdout.")] = None,
     each_hospital: Annotated[
         Path | None, typer.Option("--each-hospital", metavar="DIR", help="One file for each hospital, in this folder.")
@@ -53,7 +54,16 @@ def report(
 ) -> None:
     """What was repeated, where, and what it cost; or whom to connect next. Filters may be repeated."""
     from dedup import pipeline
-    from dedup.reporting import Filters, figures, orders_held, render, rollout, write_each_hospital, write_report
+    from dedup.reporting import (
+        FORMATS,
+        Filters,
+        figures,
+        orders_held,
+        render,
+        rollout,
+        write_each_hospital,
+        write_report,
+    )
 
     filters = Filters(
         hospitals=tuple(hospital or ()),
@@ -64,26 +74,30 @@ def report(
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
-    if form == "table" and (out or each_hospital):
+    ending = "html" if each_hospital else out.suffix[1:] if out else ""
+    chosen: str = form or (ending if ending in FORMATS else "table")
+    if chosen == "table" and (out or each_hospital):
         raise UsageError("A table is for the terminal. For files choose --format html, xlsx, csv or json.")
     if which == "rollout" and (each_hospital or identified):
         raise UsageError("--each-hospital and --identified are for the report on repeats.")
+    if each_hospital and limit is not None:
+        raise UsageError("--fail-on is for a report on all hospitals.")
     with pipeline.reading(call.settings) as warehouse:
         note(call, f"report {which}", identified=identified, **dataclasses.asdict(filters))
         if each_hospital:
-            files = write_each_hospital(warehouse, filters, form, call.lang, each_hospital, identified=identified)
+            files = write_each_hospital(warehouse, filters, chosen, call.lang, each_hospital, identified=identified)
             call.say(f"{len(files):,} files in {each_hospital}")
             return
         if which == "rollout":
             found = rollout(warehouse, filters)
         else:
-            found = figures(warehouse, filters, identified=identified, orders=orders_held(form))
+            found = figures(warehouse, filters, identified=identified, orders=orders_held(chosen))
     if out:
-        write_report(found, form, call.lang, out)
-    elif form == "table":
+        write_report(found, chosen, call.lang, out)
+    elif chosen == "table":
         put_report(call, found, call.lang)
     else:
-        sys.stdout.buffer.write(render(found, form, call.lang))
+        sys.stdout.buffer.write(render(found, chosen, call.lang))
     fail_on(found, limit)
 
 

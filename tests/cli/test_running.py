@@ -144,6 +144,18 @@ def test_reports_are_written_as_files(form: str, dedup: Dedup, tmp_path: Path, o
         assert len(list((tmp_path / "each").glob("*.html"))) == 3
 
 
+@pytest.mark.parametrize("form", ["html", "xlsx", "csv", "json"])
+def test_the_name_of_a_file_says_its_format(form: str, dedup: Dedup, tmp_path: Path, orders: Path) -> None:
+    dedup("run", orders, "--db", "w.duckdb", "--quiet")
+    dedup("report", "--format", form, "-o", "said", "--db", "w.duckdb")
+    dedup("report", "-o", f"r.{form}", "--db", "w.duckdb")
+    assert (tmp_path / f"r.{form}").stat().st_size == pytest.approx((tmp_path / "said").stat().st_size, rel=0.01)
+    assert dedup("report", "--each-hospital", "each", "--db", "w.duckdb").returncode == 0
+    assert (tmp_path / "each" / "index.html").exists()
+    assert dedup("report", "--each-hospital", "each", "--fail-on", "0", "--db", "w.duckdb").returncode == 2
+    assert dedup("report", "-o", "r.txt", "--db", "w.duckdb").returncode == 2
+
+
 def test_vacuum_is_logged_and_keeps_everything(dedup: Dedup, tmp_path: Path, orders: Path) -> None:
     dedup("run", orders, "--db", "w.duckdb", "--quiet")
     dedup("export", "flags", "-o", "before.csv", "--db", "w.duckdb")
