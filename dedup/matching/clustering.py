@@ -49,8 +49,7 @@ def cluster(size: int, edges: Edges, pair_bits: PairBits) -> np.ndarray[Any, np.
     """
     labels, unclear = _components(size, edges)
     if len(unclear):
-        for members, found in _refine(labels, unclear, edges, pair_bits):
-            labels[members] = found
+        _refine(labels, unclear, edges, pair_bits)
     return labels
 
 
@@ -71,66 +70,66 @@ def _components(size: int, edges: Edges) -> tuple[Positions, Positions]:
     return labels, unclear
 
 
-def _refine(
-    labels: Positions, unclear: Positions, edges: Edges, pair_bits: PairBits
-) -> list[tuple[Positions, Positions]]:
+def _refine(labels: Positions, unclear: Positions, edges: Edges, pair_bits: PairBits) -> None:
+    """Take the components ``unclear`` apart. One in which no pair speaks against stays whole: nothing in it could keep
+    two groups from being joined."""
+    own = np.flatnonzero(_labelled(labels, unclear)[edges.a])
+    x, y = _gaps(labels, unclear, edges.a[own], edges.b[own])
+    a, b = np.append(edges.a[own], x), np.append(edges.b[own], y)
+    bits = np.append(edges.bits[own], pair_bits(x, y))
+    disputed = np.unique(labels[a[bits < 0]])
+    if not len(disputed):
+        return
+    members, first = _by_label(labels, disputed)
+    pairs = np.flatnonzero(_labelled(labels, disputed)[a])
+    pairs = pairs[np.argsort(labels[a[pairs]], kind="stable")]
+    last = np.searchsorted(labels[a[pairs]], disputed, side="right").tolist()
+    rows = list(zip(*(column[pairs].tolist() for column in (a, b, bits, np.arange(len(a)) < len(own))), strict=True))
+    for group, start, end in zip(np.split(members, first[1:]), [0, *last], last, strict=False):
+        labels[group] = _agglomerate(group.tolist(), rows[start:end])
+
+
+def _labelled(labels: Positions, some: Positions) -> Positions:
+    """Which members have one of ``some`` labels."""
     wanted = np.zeros(len(labels), dtype=np.bool_)
-    wanted[unclear] = True
-    inside = np.flatnonzero(wanted[labels])
-    order = inside[np.argsort(labels[inside], kind="stable")]
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    place = np.zeros(len(labels), dtype=np.int64)  # of each member in its group
-    place[order] = np.arange(len(order)) - np.repeat(*_starts(groups))
-    mine = np.flatnonzero(wanted[labels[edges.a]])
-    mine = mine[np.argsort(labels[edges.a[mine]], kind="stable")]
-    cuts = np.flatnonzero(np.diff(labels[edges.a[mine]])) + 1
-    ends = [np.split(place[end[mine]], cuts) for end in (edges.a, edges.b)]
-    matrices = _matrices(groups, list(zip(*ends, np.split(edges.bits[mine], cuts), strict=True)), pair_bits)
-    return [
-        (group, group[_agglomerate(matrix, known)]) for group, (matrix, known) in zip(groups, matrices, strict=True)
-    ]
+    wanted[some] = True
+    return np.asarray(wanted[labels])
 
 
-def _starts(groups: list[Positions]) -> tuple[Positions, Positions]:
-    sizes = np.array([len(group) for group in groups])
-    return np.cumsum(sizes) - sizes, sizes
+def _by_label(labels: Positions, some: Positions) -> tuple[Positions, Positions]:
+    """The members with one of ``some`` labels, label by label, and where each label's begin."""
+    members = np.flatnonzero(_labelled(labels, some))
+    members = members[np.argsort(labels[members], kind="stable")]
+    return members, np.flatnonzero(np.append(True, np.diff(labels[members]) != 0)[: len(members)])
 
 
-def _matrices(
-    groups: list[Positions], own: list[tuple[Positions, Positions, Positions]], pair_bits: PairBits
-) -> list[tuple[Positions, Positions]]:
-    """For each group the bits of all its pairs, and which of them are edges (``own``: ends and bits)."""
-    upper = {n: np.triu_indices(n, 1) for n in {len(group) for group in groups} if n <= _LARGEST_SCORED}
-    found, gaps = [], []
-    for group, (i, j, bits) in zip(groups, own, strict=True):
-        n = len(group)
-        matrix, known = np.zeros((n, n)), np.zeros((n, n), dtype=np.bool_)
-        matrix[i, j] = matrix[j, i] = bits
-        known[i, j] = known[j, i] = True
-        found.append((matrix, known))
-        x, y = upper.get(n, _NOTHING)
-        gap = ~known[x, y]
-        gaps.append((x[gap], y[gap]))
-    sides = [np.concatenate([group[gap[side]] for group, gap in zip(groups, gaps, strict=True)]) for side in (0, 1)]
-    scored = pair_bits(*sides)
-    start = 0
-    for (matrix, _), (x, y) in zip(found, gaps, strict=True):
-        matrix[x, y] = matrix[y, x] = scored[start : start + len(x)]
-        start += len(x)
-    return found
+def _gaps(labels: Positions, some: Positions, a: Positions, b: Positions) -> tuple[Positions, Positions]:
+    """The pairs of members with one of ``some`` labels that are none of the edges (a, b); of too large components
+    none."""
+    size = np.bincount(labels)
+    members, first = _by_label(labels, some[size[some] <= _LARGEST_SCORED])
+    earlier = np.arange(len(members)) - np.repeat(first, np.diff(np.append(first, len(members))))
+    y = np.repeat(np.arange(len(members)), earlier)
+    x = y - 1 - (np.arange(len(y)) - np.repeat(np.cumsum(earlier) - earlier, earlier))
+    pairs = members[x] << 32 | members[y]
+    pairs = pairs[~np.isin(pairs, a.astype(np.int64) << 32 | b)]
+    return pairs >> 32, pairs & 0xFFFFFFFF
 
 
-_NOTHING = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-
-
-def _agglomerate(matrix: Positions, known: Positions) -> Positions:
+def _agglomerate(group: list[int], pairs: list[tuple[int, int, float, bool]]) -> list[int]:
     """The smallest member of each member's group, joining along edges from the strongest to the weakest.
 
-    Components are small (three to ten members), so plain lists beat arrays here.
+    ``pairs``: two members, their bits, whether they are an edge. Components are small (three to ten members), so plain
+    lists beat arrays here.
     """
-    n = len(matrix)
-    bits: list[list[float]] = matrix.tolist()
-    edges = [(-bits[x][y], x, y) for x, y in zip(*(at.tolist() for at in np.nonzero(known)), strict=True) if x < y]
+    n, place = len(group), {member: at for at, member in enumerate(group)}
+    bits = [[0.0] * n for _ in group]
+    edges = []
+    for a, b, weight, is_edge in pairs:
+        x, y = place[a], place[b]
+        bits[x][y] = bits[y][x] = weight
+        if is_edge:
+            edges.append((-weight, x, y))
     unclear = _ambiguous(bits, edges, n)
     groups = [[x] for x in range(n)]
     for weight, x, y in sorted(edges):
@@ -144,7 +143,7 @@ def _agglomerate(matrix: Positions, known: Positions) -> Positions:
             left.extend(right)
             for member in right:
                 groups[member] = left
-    return np.array([min(group) for group in groups])
+    return [group[min(joined)] for joined in groups]
 
 
 def _better_known(bits: list[list[float]], groups: list[list[int]], x: int, y: int) -> bool:

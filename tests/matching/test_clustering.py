@@ -78,3 +78,21 @@ def test_of_two_numbers_a_digit_apart_the_better_known_one_gets_the_record_witho
     unsure = {(0, 4): 17.0, (1, 4): 17.0, (2, 4): 17.0, (3, 4): 17.0}
     apart = {(0, other): clustering.MISTYPED for other in (1, 2, 3)}
     assert _cluster(5, known | unsure, apart) == [0, 1, 1, 1, 1]
+
+
+_BITS = st.one_of(st.floats(-20, 20), st.sampled_from([clustering.FORBIDDEN, clustering.MISTYPED]))
+
+
+@given(st.dictionaries(st.tuples(st.integers(0, 7), st.integers(0, 7)), st.floats(0, 20), max_size=12), st.data())
+def test_a_component_without_dispute_comes_out_as_when_joined_step_by_step(
+    drawn: dict[Pair, float], data: st.DataObject
+) -> None:
+    edges = {(min(pair), max(pair)): bits for pair, bits in drawn.items() if pair[0] != pair[1]}
+    component = list(range(8))
+    for _ in component:
+        for a, b in edges:
+            component[a] = component[b] = min(component[a], component[b])
+    inside = [(a, b) for a in range(8) for b in range(a + 1, 8) if component[a] == component[b]]
+    scored = {pair: data.draw(_BITS) for pair in inside if pair not in edges}
+    pairs = [(*pair, (edges | scored)[pair], pair in edges) for pair in inside]
+    assert _cluster(8, edges, scored) == clustering._agglomerate(list(range(8)), pairs)
