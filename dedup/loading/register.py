@@ -90,7 +90,8 @@ def _read(path: Path) -> tuple[list[_Row], list[Problem]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(path, 1, f"cannot be read: {type(error).__name__}")]) from None
-    reader = csv.reader(io.StringIO(text))
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)  # as a spreadsheet of any language saves it
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = [name.strip().lower() for name in next(reader, [])]
     if "facility_id" not in header:
         raise ConfigError([Problem(path, 1, "the column facility_id is missing")])

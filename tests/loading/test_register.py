@@ -36,6 +36,14 @@ def test_levels_have_periods(warehouse: Warehouse, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_spreadsheet_may_have_saved_it(warehouse: Warehouse, tmp_path: Path, delimiter: str) -> None:
+    path = register(tmp_path, "01001,Bệnh viện Mẫu,central,Hà Nội,3,true,,2025-12-31,,")
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8").replace(",", delimiter), encoding="utf-8")
+    assert load_register(warehouse, path) == 1
+    assert rows(warehouse, "SELECT facility_id, lab_level FROM facility") == [("01001", 3)]
+
+
 def test_all_errors_are_told_at_once_with_their_lines(warehouse: Warehouse, tmp_path: Path) -> None:
     path = register(
         tmp_path,
