@@ -18,7 +18,7 @@ from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
 from dedup.loading.summary import DeliverySummary, LoadSummary
 from dedup.settings import Settings
-from dedup.warehouse import Run, Warehouse, one_thread
+from dedup.warehouse import Run, Warehouse, one_thread, small_memory
 from dedup.warehouse.runs import Stage, now
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = ["SensitiveCode", "load"]
 #: code_system, code, and the facility whose own code it is (None: everybody's).
 SensitiveCode: TypeAlias = tuple[str, str, str | None]
 
+_A_ROW = 4_000  # bytes that storing one holds at most, generously
 _FEW = 2  # threads are too few to share this work; more were not measured
 _SKIPS = ("sensitive", "outdated", "withdrawn", "waiting")
 
@@ -58,7 +59,8 @@ def load(
         try:
             arrivals, repeated, notes = receive(warehouse, run.track("load", found.paths), mappings, settings.fhir)
             type_rows(con)
-            with warehouse.transaction():
+            work = _A_ROW * _scalar(con, "SELECT count(*) FROM landed")
+            with small_memory(con, work), warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):
                     store(con, wave)
                 for name in sorted({one.format for one in arrivals} & FORMATS.keys()):

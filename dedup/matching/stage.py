@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MatchSummary", "forget", "match"]
 
+_A_RECORD = 8_000  #: bytes that matching a record takes at most, generously
 _TEMPORARY = ("normalised", "arrived", "gone", "stirred", "unused", "component", "placed")
 
 
@@ -69,22 +70,25 @@ def _match(
     from dedup.matching import edges, identities, state
     from dedup.matching.persons import write_persons
     from dedup.matching.placing import place
+    from dedup.warehouse import small_memory
 
     card = state.serving(con)
     everything = train or not state.made_with(con, card, settings)
     if everything:
         state.clear(con)
-    arrivals = identities.take_in(con, everything=everything)
+    waiting = "patient_identity" if everything else "todo WHERE stage = 'match'"
     notes: list[str] = []
-    if train:
-        card, notes = state.learn(con, run_id, settings)
     pairs, changes = 0, {"persons_merged": 0, "persons_split": 0}
     skipped: dict[str, tuple[int, int]] = {}
-    if arrivals.records:
-        pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
-        edges.find_component(con, arrivals)
-        place(con, scorer)
-        changes = write_persons(con, run_id)
+    with small_memory(con, _A_RECORD * state.count(con, f"SELECT count(*) FROM {waiting}")):
+        arrivals = identities.take_in(con, everything=everything)
+        if train:
+            card, notes = state.learn(con, run_id, settings)
+        if arrivals.records:
+            pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
+            edges.find_component(con, arrivals)
+            place(con, scorer)
+            changes = write_persons(con, run_id)
     state.note_made_with(con, card, settings)
     con.execute("DELETE FROM todo WHERE stage = 'match'")
     for table in _TEMPORARY:

@@ -21,9 +21,11 @@ from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
 from dedup.rules.window import choose_everybody, choose_lines, choose_persons, earlier_chains
 from dedup.settings import Settings
-from dedup.warehouse import Run, Warehouse
+from dedup.warehouse import Run, Warehouse, small_memory
 
 __all__ = ["FlagSummary", "flag", "flags_of"]
+
+_A_PERSON = 5_000  #: bytes that all a person's lines take at most, generously
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def flag(
             lines = choose_everybody(con)
         else:
             choose_persons(con, book, period=period, anew=stale)
-            lines = choose_lines(con, book)
-            chains = earlier_chains(con)
+            with small_memory(con, _A_PERSON * count(con, "SELECT count(*) FROM wanted")):
+                lines = choose_lines(con, book)
+                chains = earlier_chains(con)
         begin_flags(con, everything=everything, period=period)
         for words in flags_of(warehouse, book, catalogue, by_level=policy == "level", lines=lines, chains=chains):
             add_flags(con, words, None if everything else period)

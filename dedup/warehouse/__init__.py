@@ -1,6 +1,14 @@
 """The DuckDB file: open, migrate, lock, transactions, run log."""
 
-from dedup.warehouse.opening import Warehouse, another, memory_warehouse, one_thread, open_finished, open_warehouse
+from dedup.warehouse.opening import (
+    Warehouse,
+    another,
+    memory_warehouse,
+    one_thread,
+    open_finished,
+    open_warehouse,
+    small_memory,
+)
 from dedup.warehouse.runs import Run, start_run
 from dedup.warehouse.spilling import bring_in, scratch
 from dedup.warehouse.writing import aside
@@ -16,5 +24,6 @@ __all__ = [
     "open_finished",
     "open_warehouse",
     "scratch",
+    "small_memory",
     "start_run",
 ]

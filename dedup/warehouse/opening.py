@@ -23,8 +23,17 @@ from dedup.warehouse.publishing import finished_nights, forget, publish
 from dedup.warehouse.spilling import scratch, spill_folder, sweep
 from dedup.warehouse.writing import take_the_place
 
-__all__ = ["Warehouse", "another", "memory_warehouse", "one_thread", "open_finished", "open_warehouse"]
+__all__ = [
+    "Warehouse",
+    "another",
+    "memory_warehouse",
+    "one_thread",
+    "open_finished",
+    "open_warehouse",
+    "small_memory",
+]
 
+READING = 250_000_000  #: bytes; what a scan has under way, and columns that are read twice
 PATIENCE = 2.0  #: seconds; ``runs list`` and ``doctor`` look into the file itself, for a moment
 
 
@@ -237,6 +246,28 @@ def one_thread(con: duckdb.DuckDBPyConnection, *, of: int | None = None) -> Iter
         con.execute(f"SET threads = {threads:d}")
 
 
+@contextlib.contextmanager
+def small_memory(con: duckdb.DuckDBPyConnection, room: int) -> Iterator[None]:
+    """Hold no more than ``room`` bytes of work, and some of what is read, where the limit is higher.
+
+    The engine keeps every block it reads until it reaches the limit. A night reads much of the history, and all of it
+    once: memory that is new to the process costs more than the reading (docs/adr/0008-small-nights.md).
+    """
+    limit = _setting(con, "memory_limit")
+    if READING + room < _bytes(limit):
+        con.execute(f"SET memory_limit = '{READING + room:d}B'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET memory_limit = {literal(limit)}")
+
+
+def _bytes(size: str) -> float:
+    """Of a size as the engine writes it: ``18.7 GiB``."""
+    number, unit = size.split()
+    return float(number) * 1024.0 ** ("bytes", "kib", "mib", "gib", "tib").index(unit.lower())
+
+
 def _setting(con: duckdb.DuckDBPyConnection, name: str) -> str:
     row = con.execute("SELECT current_setting(?)", [name]).fetchone()
     return str(row[0]).lower() if row and isinstance(row[0], bool) else str(row[0]) if row else ""
@@ -252,5 +283,5 @@ def _confine(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """The engine adds its own files by itself: the warehouse, its log, and the folder it spills to."""
     con.execute(f"SET allowed_directories = [{literal(folder)}]")
     con.execute("SET enable_external_access = false")
-    con.execute("SET allowed_configs = ['threads']")  # see one_thread; it opens no door
+    con.execute("SET allowed_configs = ['threads', 'memory_limit']")  # see one_thread, small_memory; they open no door
     con.execute("SET lock_configuration = true")
