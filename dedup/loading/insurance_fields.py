@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 
-__all__ = ["Element", "first_fields", "local_name", "plain", "rows_of", "trimmed"]
+__all__ = ["Element", "first_fields", "local_name", "plain", "rows_of", "spelt_oddly", "trimmed"]
 
 Element = Any  # lxml's element types say less than this
 
@@ -37,12 +37,23 @@ def first_fields(roots: list[Element], names: tuple[str, ...]) -> tuple[str, ...
     return None
 
 
-def rows_of(root: Element, tag: str, names: tuple[str, ...]) -> Iterator[tuple[str | None, ...]]:
+def spelt_oddly(root: Element, tag: str) -> bool:
+    """Whether a field of the first ``tag`` is not in capitals, or has a namespace."""
+    first = next(root.iter(*_spellings(tag)), ())
+    return any(isinstance(child.tag, str) and not child.tag.isupper() for child in first)
+
+
+def _spellings(tag: str) -> list[str]:
+    return [f"{{*}}{spelt}" for spelt in (tag, tag.lower(), tag.capitalize(), tag.title())]
+
+
+def rows_of(root: Element, tag: str, names: tuple[str, ...], *, odd: bool = False) -> Iterator[tuple[str | None, ...]]:
     """The wanted fields of every ``tag`` at any depth, as they stand; absent and blank ones are None.
 
     One walk past everything else, since an element that Python sees costs more than the parser took to read it.
+    ``odd``: names may be in other letters, or with a namespace, so that every element has to be seen.
     """
-    tags = f"{{*}}{tag}", f"{{*}}{tag.lower()}"
+    tags = _spellings(tag)
     if next(root.iter(*tags), None) is None:
         return
     found: dict[Element, dict[str, str | None]] = {}
@@ -59,7 +70,7 @@ def rows_of(root: Element, tag: str, names: tuple[str, ...]) -> Iterator[tuple[s
                 unusual.add(row)
             fields[name] = element.text
     for row, fields in found.items():
-        if row in unusual or "MA_DICH_VU" not in fields:
+        if odd or row in unusual or "MA_DICH_VU" not in fields:
             yield from _unusual_rows(row, names)
         else:
             yield tuple(map(fields.get, names))
@@ -70,9 +81,7 @@ def _unusual_rows(element: Element, names: tuple[str, ...]) -> Iterator[tuple[st
 
     Where two orders have run together, nobody knows which field is whose: each becomes a row without values.
     """
-    fields = {child.tag: child.text for child in element}
-    if "MA_DICH_VU" not in fields:
-        fields = {local_name(child): child.text for child in element if isinstance(child.tag, str)}
+    fields = {local_name(child): child.text for child in element if isinstance(child.tag, str)}
     groups = _texts(element, "MA_NHOM") if len(fields) < len(element) else []
     if len(groups) > 1:
         yield from (tuple(group if name == "MA_NHOM" else None for name in names) for group in groups)

@@ -20,13 +20,14 @@ from typing import Any
 from lxml import etree
 
 from dedup.loading.insurance_count import count_orders, count_payload, has_doctype, is_label
-from dedup.loading.insurance_fields import Element, first_fields, local_name, plain, rows_of, trimmed
+from dedup.loading.insurance_fields import Element, first_fields, local_name, plain, rows_of, spelt_oddly, trimmed
 from dedup.loading.insurance_sql import COLUMNS, ORDERS, RESULTS, SOURCE, STAYS
 from dedup.loading.landing import Filed, Landing
 
 __all__ = ["land", "recognise"]
 
 _BATCH = 50_000
+_TRIED = 20  # encounters; a program that writes names in other letters does so from the first on
 _GROUPS = {"1", "2", "3"}
 _ROOT = re.compile(rb"<(?:\w+:)?(GIAMDINHHS|HOSO)[\s>/]", re.IGNORECASE)
 
@@ -170,6 +171,7 @@ class _Batch:
         self.landing = landing
         self.encounter_no = 0
         self.row_number = 0
+        self.odd = False
         self._clear()
 
     def _clear(self) -> None:
@@ -182,7 +184,9 @@ class _Batch:
     def add(self, record: _Record) -> None:
         self.encounter_no += 1
         stay = first_fields(record.roots["XML1"], STAYS)
-        orders = [row for root in record.roots["XML3"] for row in rows_of(root, "CHI_TIET_DVKT", ORDERS)]
+        if self.encounter_no <= _TRIED:
+            self.odd |= any(spelt_oddly(root, "CHI_TIET_DVKT") for root in record.roots["XML3"])
+        orders = [row for root in record.roots["XML3"] for row in rows_of(root, "CHI_TIET_DVKT", ORDERS, odd=self.odd)]
         orders = [row for row in orders if plain(row[_GROUP]) in _GROUPS]
         problem = self._problem(record, stay, orders)
         place = 0
@@ -201,7 +205,7 @@ class _Batch:
         if problem or stay is None:
             return
         self.stays.append((self.encounter_no, record.facility_id, *stay))
-        results = [row for root in record.roots["XML4"] for row in rows_of(root, "CHI_TIET_CLS", RESULTS)]
+        results = [row for root in record.roots["XML4"] for row in rows_of(root, "CHI_TIET_CLS", RESULTS, odd=self.odd)]
         self.results += [(self.encounter_no, number, *row) for number, row in enumerate(results)]
         self._file(record, stay)
         if len(self.orders) + len(self.results) >= _BATCH:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,19 @@ def test_tags_in_any_case_and_with_a_namespace(loader: Loader, tmp_path: Path) -
     )
     spaced = envelope(record(coded=False), filed="20260403").replace("<GIAMDINHHS>", '<GIAMDINHHS xmlns="urn:x">')
     assert loader(put(tmp_path, spaced, "b.xml")).rows_read == 1
+
+
+def test_tags_in_many_spellings_lose_no_field(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    text = envelope(record(services=[SERVICE], coded=False))
+    spellings = itertools.cycle([str.upper, str.title, str.capitalize, str.lower])
+    spelt = {name: next(spellings)(name) for name in sorted(set(re.findall(r"</([A-Z_0-9]+)>", text)))}
+    spelt["MA_DICH_VU"] = "MA_DICH_VU"
+    other = re.sub(r"(</?)([A-Z_0-9]+)(?=>)", lambda tag: tag[1] + spelt[tag[2]], text)
+    loader(put(tmp_path, text))
+    before = rows(warehouse, "SELECT * EXCLUDE (line_id) FROM line")
+    summary = loader(put(tmp_path, other, "b.xml"))
+    assert (summary.rows_read, summary.rows_duplicate) == (1, 1)
+    assert rows(warehouse, "SELECT * EXCLUDE (line_id) FROM line") == before
 
 
 def test_only_laboratory_imaging_and_function_groups_are_rows(loader: Loader, tmp_path: Path) -> None:
