@@ -220,7 +220,10 @@ def _set_aside(con: duckdb.DuckDBPyConnection, kind: str, *conditions: str) -> N
 
 
 def remember(con: duckdb.DuckDBPyConnection) -> None:
-    """Keep what was set aside; part of the load's transaction. What is told to its end waits no longer."""
+    """Keep what was set aside; part of the load's transaction. What is told to its end waits no longer.
+
+    One row of each: not ``DISTINCT ON``, which holds all the bodies in memory.
+    """
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE night_same AS
@@ -234,8 +237,10 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         INSERT INTO fhir_resource BY NAME
-        SELECT DISTINCT ON (resource_key) resource_key, kind, delivery_no, body FROM night_resource
-        WHERE resource_key NOT IN (FROM night_same) ORDER BY resource_key, delivery_no DESC, body
+        SELECT resource_key, kind, delivery_no, body FROM night_resource WHERE rowid IN (
+            SELECT arg_max(rowid, {'file': delivery_no, 'body': hash(body)}) FROM night_resource
+            WHERE resource_key NOT IN (FROM night_same) GROUP BY resource_key
+        )
         """
     )
     con.execute(
