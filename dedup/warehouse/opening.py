@@ -33,7 +33,7 @@ __all__ = [
     "small_memory",
 ]
 
-READING = 250_000_000  #: bytes; what a scan has under way, and columns that are read twice
+READING = 500_000_000  #: bytes; what a scan has under way, and columns that are read twice
 PATIENCE = 2.0  #: seconds; ``runs list`` and ``doctor`` look into the file itself, for a moment
 
 
