@@ -35,8 +35,11 @@ def suggest(
     from dedup.warehouse import aside
 
     draft = suggest_mapping(file)
-    if out is None:
+    if call.json:
+        call.put_json({"file": str(out) if out else None, "draft": draft})
+    elif out is None:
         call.put(draft.removesuffix("\n"))
+    if out is None:
         return
     with aside(out) as place:
         place.write_text(draft, encoding="utf-8")

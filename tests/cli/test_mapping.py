@@ -29,6 +29,7 @@ column = "Trạng thái"
 def test_a_table_is_drafted_checked_and_loaded(dedup: Dedup, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text(TABLE, encoding="utf-8")
     assert "[columns.patient_id]" in dedup("mapping", "suggest", "table.csv").stdout
+    assert "[columns.patient_id]" in json.loads(dedup("mapping", "suggest", "table.csv", "--json").stdout)["draft"]
     assert dedup("mapping", "suggest", "table.csv", "-o", "draft.toml").returncode == 0
     (tmp_path / "mapping.toml").write_text(MAPPING, encoding="utf-8")
     checked = dedup("mapping", "check", "mapping.toml", "table.csv", "--json")
