@@ -5,7 +5,8 @@ So the rows of one order line are read one after the other, the stored line firs
 then: an order's own fields stay until they are said anew; a result stays until another one or a cancellation comes; a
 message without a result never takes one away. A line counts as ordered when it was first said to be.
 
-Only rows of the same patient and test complete each other: order numbers are used again.
+Only rows of the same patient and test complete each other: order numbers are used again. Orders in ``retold`` have rows
+that say all there is of their results: what the stored line says of them counts no more.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ _KEPT = (
     "order_reason",
     "price_vnd",
 )
+#: What the laboratory's resources tell, and what is known of it before they do.
+_VOID = dict.fromkeys(("specimen", "collected_at", "resulted_at", "value", "unit", "abnormal_flag"), "NULL") | {
+    "performing_facility_id": "facility_id",
+    "status": "'ordered'",
+}
 _OPEN = "status IN ('ordered', 'collected')"
 _SAID = '"value" IS NOT NULL OR unit IS NOT NULL OR abnormal_flag IS NOT NULL'
 _READ = (*_KEPT, "ordered_at", "status", "setting", "performing_facility_id", "resulted_at", "value", "unit",
@@ -37,17 +43,18 @@ def complete(con: duckdb.DuckDBPyConnection) -> None:
     """Fill in the rows of ``wave`` that belong to a ``suspect`` order."""
     read = ", ".join(f'"{name}"' for name in _READ)
     key = "facility_id, order_id, line_no, patient_record_id, code_id"
+    void = ", ".join(f'CASE WHEN void THEN {nothing} ELSE "{name}" END AS "{name}"' for name, nothing in _VOID.items())
     source = f"SELECT {key}, delivery_no, {read}, {{}} WHERE order_key IN (SELECT order_key FROM suspect)"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE completed AS
         WITH message AS (
-            {source.format("row_id, row_number FROM wave")}
+            {source.format("row_id, row_number, false AS void FROM wave")}
             UNION ALL
-            {source.format("NULL, NULL FROM line")} AND superseded_by IS NULL
+            {source.format("NULL, NULL, order_key IN (FROM retold) FROM line")} AND superseded_by IS NULL
         ), counted AS (
             -- A cancellation ends what was known of results.
-            SELECT *, count(*) FILTER (status = 'cancelled') OVER so_far AS cancellations FROM message
+            SELECT * REPLACE ({void}), count(*) FILTER (status = 'cancelled') OVER so_far AS cancellations FROM message
             WINDOW so_far AS (PARTITION BY {key} ORDER BY row_id IS NOT NULL, delivery_no, row_number)
         )
         SELECT row_id, {", ".join(f'{sql} AS "{name}"' for name, sql in _completed().items())}

@@ -41,7 +41,8 @@ _SOURCE = f"""(
     JOIN line AS l ON l.order_key = {_PLACE} AND l.superseded_by IS NULL AND l.status <> 'cancelled'
     JOIN identity AS i ON i.identity_id = l.identity_id
     JOIN code AS c ON c.code_id = l.code_id
-    WHERE late.results > 0 OR late.reported OR late.tube IS NOT NULL OR late.collected IS NOT NULL
+    WHERE late.results > 0 OR late.reported OR late.withdrawn > 0 OR late.tube IS NOT NULL
+       OR late.collected IS NOT NULL
 )"""
 
 _COLUMNS = {
@@ -51,11 +52,19 @@ _COLUMNS = {
     **{name: COLUMNS[name] for name in WORKED},
 }
 
+#: Of these orders the row says all there is, and what it says no more was wrong: a result was marked entered-in-error.
+_RETOLD = f"""INSERT INTO retold
+    SELECT {order_key("facility_id", "order_id")} FROM {_SOURCE} WHERE withdrawn > 0
+    UNION
+    SELECT {order_key("coalesce(a.facility_id, o.facility_id)", "o.order_id")}
+    FROM fhir_order AS o LEFT JOIN facility_alias AS a ON a.alias = o.facility_id WHERE o.withdrawn > 0"""
+
 _RESULT = list(TABLES["request_result"].columns)
 
 
 def stage_late(landings: Sequence[Landing]) -> int:
     """Stage what is new of lines of earlier nights; returns how many there were."""
+    landings[0].con.execute(_RETOLD)
     told = {row[0] for row in landings[0].con.execute("SELECT DISTINCT delivery_no FROM late").fetchall()}
     return sum(
         landing.insert(

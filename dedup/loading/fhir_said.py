@@ -105,6 +105,7 @@ _RECALLED = f"""INSERT INTO night_said BY NAME
 
 _OBSERVED = "kind = 'Observation' AND status IS DISTINCT FROM 'entered-in-error'"
 _REPORTED = "kind = 'DiagnosticReport' AND status IS DISTINCT FROM 'entered-in-error'"
+_WITHDRAWN = "status = 'entered-in-error'"
 
 
 def _first(aggregate: str, name: str, *, other: str = _REPORTED) -> str:
@@ -118,7 +119,7 @@ _KNOWN = f"""CREATE OR REPLACE TEMP TABLE fhir_known AS
                bool_or(status IN ('amended', 'corrected')) FILTER ({_OBSERVED}) AS corrected,
                bool_and(status IN ('final', 'amended', 'corrected')) FILTER ({_OBSERVED}) AS finished,
                bool_and(status = 'cancelled') FILTER ({_OBSERVED}) AS cancelled,
-               count(*) FILTER ({_REPORTED}) > 0 AS reported,
+               count(*) FILTER ({_REPORTED}) > 0 AS reported, count(*) FILTER ({_WITHDRAWN}) AS withdrawn,
                bool_or(status IN ('amended', 'corrected', 'appended')) FILTER ({_REPORTED}) AS report_corrected,
                bool_or(status IN ('final', 'amended', 'corrected', 'appended')) FILTER ({_REPORTED}) AS report_finished,
                {_first("max", "issued")}, {_first("min", "effective")}, {_first("min", "performer")},

@@ -174,6 +174,7 @@ WITH located AS (
     SELECT q.*, {_PROVIDER} AS provider, coalesce(k.results, 0) AS results, k.corrected, k.finished, k.cancelled,
            coalesce(k.reported, false) AS reported, k.report_corrected, k.report_finished, k.issued, k.effective,
            k."value", k.unit, k.flag, k.performer, coalesce(q.specimen, k.specimen) AS taken,
+           coalesce(k.withdrawn, 0) AS withdrawn,
            {_UNKNOWN.format("patient")} AS patient_missing,
            q.encounter IS NOT NULL AND {_UNKNOWN.format("encounter")} AS encounter_missing,
            q.location IS NOT NULL AND {_UNKNOWN.format("place")} AS location_missing,
@@ -196,8 +197,8 @@ WITH located AS (
     {_find("fhir_home", "org", "l", "l.provider")}
     {_WORKPLACES}
 )
-SELECT delivery_no, scope, key, row_number, results, patient_missing, encounter_missing, organization_missing,
-       sensitive, wants, {_CANONICAL}
+SELECT delivery_no, scope, key, row_number, results, withdrawn, patient_missing, encounter_missing,
+       organization_missing, sensitive, wants, {_CANONICAL}
 FROM found"""
 
 # The requests that are not of the night, and what it says of them.

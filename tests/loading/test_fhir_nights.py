@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -265,3 +266,40 @@ def test_what_waited_and_turns_out_to_be_wrong_is_told() -> None:
         assert rows(warehouse, "SELECT row_number, column_name, reason FROM rejected_row") == [
             (0, "ordered_at", "bad_timestamp")
         ]
+
+
+WRONG = {"status": "entered-in-error"}
+BLOOD = specimen("s5", 1, request=[reference("ServiceRequest", "r5")])
+MISTAKEN: list[tuple[list[Resource], list[Resource]]] = [
+    # the only result, its line left with nothing
+    ([observation("o5", 1, "r5")], [observation("o5", 1, "r5", **WRONG)]),
+    # the request comes again with it
+    ([observation("o5", 1, "r5"), BLOOD], [observation("o5", 1, "r5", **WRONG), request("r5", 1)]),
+    # one of two
+    ([observation("o5", 1, "r5"), observation("o55", 1, "r5", "9")], [observation("o5", 1, "r5", **WRONG)]),
+    # the report, but not the result
+    ([observation("o5", 1, "r5", status="preliminary"), report("d5", 1, "r5")], [report("d5", 1, "r5", **WRONG)]),
+    # another result in its stead
+    ([observation("o5", 1, "r5"), BLOOD], [observation("o5", 1, "r5", **WRONG), observation("o6", 1, "r5", "4")]),
+]
+
+
+@pytest.mark.parametrize(("first", "then"), MISTAKEN)
+def test_a_result_that_was_an_error_is_taken_back_on_any_night(first: list[Resource], then: list[Resource]) -> None:
+    start = [organisation("home", "98001"), patient(1), request("r5", 1), *first]
+    right = [observation("o7", 1, "r5", "3", status="corrected")]
+    for nights in ([start, then], [start, then, right], [start, [organisation("x")], then, right]):
+        latest = {(one["resourceType"], one["id"]): one for night in nights for one in night}
+        found = told_lines(nights)
+        assert found == told_lines([list(latest.values())])
+        assert [line[13] for line in found] != ["cancelled"]
+
+
+def told_lines(nights: list[list[Resource]]) -> list[Any]:
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        for number, night in enumerate(nights):
+            path = Path(place) / f"{number}.ndjson"
+            path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in night), encoding="utf-8")
+            with start_run(warehouse, "load") as run:
+                check_counts(warehouse, load(warehouse, run, [path], Settings()))
+        return stored(warehouse)
