@@ -192,7 +192,7 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
              [row[key] for row in rows for key in ("patient_a", "patient_b")]],
         ).fetchall()
     }  # fmt: skip
-    problems, decided = [], []
+    problems, decided, lines = [], [], {}
     for row in rows:
         ends = [known.get((row[f"facility_{side}"], row[f"patient_{side}"])) for side in "ab"]
         if row["decision"] not in DECISIONS:
@@ -200,15 +200,19 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
         elif ends[0] is None or ends[1] is None or ends[0] == ends[1]:
             problems.append(Problem(source, row["line"], "does not name two patient records of this warehouse"))
         else:
-            decided.append(
-                [
-                    min(ends[0], ends[1]),
-                    max(ends[0], ends[1]),
-                    DECISIONS[row["decision"]],
-                    row["decided_by"],
-                    run.run_id,
-                ]
-            )
+            pair = min(ends[0], ends[1]), max(ends[0], ends[1])
+            decided.append([*pair, DECISIONS[row["decision"]], row["decided_by"], run.run_id])
+            lines[pair] = row["line"]
+    said = {
+        (a, b): same
+        for a, b, same in con.execute("SELECT record_a, record_b, same_person FROM match_decision").fetchall()
+    }
+    torn = _torn(said | {(a, b): same for a, b, same, *_ in decided})
+    problems += [
+        Problem(source, line, "contradicts other decisions: by them two of these records are and are not one person")
+        for pair, line in lines.items()
+        if torn & {*pair}
+    ]
     if problems:
         raise ConfigError(problems)
     with warehouse.transaction():
@@ -220,6 +224,15 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
                 [values[:2]],
             )
     return len(decided)
+
+
+def _torn(decisions: dict[tuple[int, int], bool]) -> set[int]:
+    """The records that "same" ties together although "different" parts two of them."""
+    tied: dict[int, set[int]] = {}
+    for (a, b), same in decisions.items():
+        both = tied.get(a, {a}) | (tied.get(b, {b}) if same else set())
+        tied |= dict.fromkeys(both, both)
+    return {record for (a, b), same in decisions.items() if not same and b in tied[a] for record in tied[a]}
 
 
 def _read_decisions(source: Path) -> list[dict[str, Any]]:

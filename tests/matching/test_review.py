@@ -155,6 +155,27 @@ def test_all_wrong_rows_are_told_at_once_and_none_is_taken_in(matched: Warehouse
     assert matched.con.execute("SELECT count(*) FROM match_decision").fetchone() == (0,)
 
 
+def test_decisions_that_contradict_each_other_are_refused(warehouse: Warehouse, tmp_path: Path) -> None:
+    add_records(warehouse, [HERE | {"facility_id": name} for name in "ABCD"])
+    run_match(warehouse)
+    file = tmp_path / "decisions.csv"
+
+    def told(*decisions: str) -> list[int]:
+        lines = [f"{a},1,{b},1,{decision}" for a, b, decision in map(str.split, decisions)]
+        file.write_text("facility_a,patient_a,facility_b,patient_b,decision\n" + "\n".join(lines), encoding="utf-8")
+        with start_run(warehouse, "review import") as run:
+            try:
+                review_import(warehouse, run, file)
+            except ConfigError as error:
+                return [problem.line for problem in error.problems]
+        return []
+
+    assert told("A B same", "C D same", "C B same", "D A different") == [2, 3, 4, 5]
+    assert told("A B same", "D C different") == []
+    assert told("B C same", "A D same") == [2, 3]  # with what was decided before
+    assert told("B C same", "A D same", "C D same") == []  # taken back
+
+
 def test_a_file_of_another_kind_is_refused(matched: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "decisions.csv"
     file.write_text("a,b\n1,2\n", encoding="utf-8")
