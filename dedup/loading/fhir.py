@@ -142,10 +142,16 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     return notes
 
 
-def remember(con: duckdb.DuckDBPyConnection) -> None:
-    """Keep what later nights may need; part of the load's transaction."""
-    fhir_late.remember(con)
+def remember(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Keep what later nights may need; part of the load's transaction. The answer is a note on lines that moved."""
+    moved = fhir_late.remember(con)
     fhir_memory.remember(con)
+    if not moved:
+        return []
+    now = "another hospital's or another order's now; their lines were withdrawn"
+    return [
+        f"FHIR: {moved} requests of earlier nights are {now}. Two hospitals that number alike must not share a folder."
+    ]
 
 
 # Nobody knows yet whose it is, but something it refers to has not come.

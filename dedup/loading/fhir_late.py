@@ -79,9 +79,9 @@ def stage_late(landings: Sequence[Landing]) -> int:
     )
 
 
-def remember(con: duckdb.DuckDBPyConnection) -> None:
-    """Keep what later nights may need; part of the load's transaction."""
-    _withdraw(con)
+def remember(con: duckdb.DuckDBPyConnection) -> int:
+    """Keep what later nights may need; part of the load's transaction. Returns how many lines were withdrawn."""
+    moved = _withdraw(con)
     con.execute("DELETE FROM request_line WHERE request_key IN (SELECT request_key FROM became)")
     con.execute("INSERT INTO request_line BY NAME SELECT request_key, facility_id, order_id, specimen FROM became")
     # A request that has no line, because its test may not be kept or it is too old, leaves no result either.
@@ -103,6 +103,7 @@ def remember(con: duckdb.DuckDBPyConnection) -> None:
         "WHERE request_key IN (SELECT request_key FROM lineless WHERE NOT coalesce(has_line, false))"
     )
     _keep_results(con)
+    return moved
 
 
 def _keep_results(con: duckdb.DuckDBPyConnection) -> None:
@@ -131,7 +132,7 @@ def _keep_results(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _withdraw(con: duckdb.DuckDBPyConnection) -> None:
+def _withdraw(con: duckdb.DuckDBPyConnection) -> int:
     """The line of a request that now is another hospital's, or another order, is current no more."""
     con.execute(
         f"""
@@ -149,4 +150,7 @@ def _withdraw(con: duckdb.DuckDBPyConnection) -> None:
         "INSERT INTO touched BY NAME "
         "SELECT patient_record_id FROM line WHERE line_id IN (SELECT line_id FROM withdrawn)"
     )
-    con.execute("UPDATE line SET superseded_by = w.delivery_no FROM withdrawn AS w WHERE line.line_id = w.line_id")
+    row = con.execute(
+        "UPDATE line SET superseded_by = w.delivery_no FROM withdrawn AS w WHERE line.line_id = w.line_id"
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -27,7 +27,7 @@ class Format(Protocol):
         """Stage the rows of the file."""
 
     # A module may also have ``finish(landings) -> notes``, called when all files of the run have landed, and
-    # ``remember(con)``, called in the load's transaction when everything has been stored.
+    # ``remember(con)``, called in the load's transaction when everything has been stored; it answers with notes.
 
 
 #: Asked in this order.

@@ -65,7 +65,7 @@ def load(
                     store(con, wave)
                 for name in sorted({one.format for one in arrivals} & FORMATS.keys()):
                     if hasattr(FORMATS[name], "remember"):
-                        FORMATS[name].remember(con)  # type: ignore[attr-defined]
+                        notes += FORMATS[name].remember(con)  # type: ignore[attr-defined]
                 refresh_identities(con)
                 deliveries = [_summary(con, one) for one in arrivals]
                 _write(con, arrivals, deliveries, run.run_id)

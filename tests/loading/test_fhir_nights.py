@@ -303,3 +303,22 @@ def told_lines(nights: list[list[Resource]]) -> list[Any]:
             with start_run(warehouse, "load") as run:
                 check_counts(warehouse, load(warehouse, run, [path], Settings()))
         return stored(warehouse)
+
+
+def test_a_request_that_becomes_another_hospitals_is_told() -> None:
+    """It may be news of where it was made; or two hospitals that number alike share a folder."""
+    hospitals = [
+        [organisation("home", code), patient(1), request("r1", 1, requester=reference("Organization", "home"))]
+        for code in ("98001", "98002")
+    ]
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        notes = []
+        for number, night in enumerate(hospitals):
+            path = Path(place) / f"{number}.ndjson"
+            path.write_text("".join(json.dumps(one) + "\n" for one in night), encoding="utf-8")
+            with start_run(warehouse, "load") as run:
+                summary = load(warehouse, run, [path], Settings())
+            notes.append([note for note in summary.notes if "share a folder" in note])
+        assert [len(found) for found in notes] == [0, 1]
+        assert "1 requests" in notes[1][0]
+        assert [line[0] for line in stored(warehouse)] == ["98002"]
