@@ -8,14 +8,14 @@ matches patients; only what stands in which column is different, and the scoreca
 ways that are called "cluster F1": over the pairs in clusters, over whole clusters (only an exact one counts), B-cubed.
 
 Mapping: surname, given_name → full_name; date_of_birth → birth_date; state → province; postcode → address (ward);
-suburb → phone and address_1 → insurance_id (as digits of a hash: equal or not);
+suburb → phone; address_1, address_2, and street_number with postcode → insurance_id, as three cards. Letters become the
+digits they share a telephone's key with, so that a letter typed wrong is a digit typed wrong;
 soc_sec_id → national_id (as nine digits, guarded by name and birth date as every CMND).
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,12 @@ def mapped(frame: Any, *, with_id: bool) -> Any:
         "patient_id": list(text.index),
         "first_ordered_at": ["2026-01-01"] * len(text),
         "national_id": ["7" + value[1:] if value and with_id else None for value in number],
-        "insurance_id": [_digits(value) for value in text["address_1"]],
+        "insurance_id": [
+            ";".join(filter(None, (_digits(street), _digits(place), _digits(house + code) if house else None))) or None
+            for street, place, house, code in zip(
+                *(text[name] for name in ("address_1", "address_2", "street_number", "postcode")), strict=True
+            )
+        ],
         "full_name": [
             f"{last} {first}".strip() or None for last, first in zip(text["surname"], text["given_name"], strict=True)
         ],
@@ -71,14 +76,19 @@ def _date(value: str) -> str | None:
         return None
 
 
-def _digits(value: str) -> str | None:
-    value = value.replace(" ", "")
-    return f"{int(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest(), 16) % 10**10:010d}" if value else None
+#: The letters on a telephone's keys (ITU-T E.161).
+_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
+
+
+def _digits(value: str, most: int = 10) -> str | None:
+    """``most`` digits for the first letters and digits."""
+    digits = "".join(sign for sign in value.lower() if sign.isalnum()).translate(_KEYS)
+    return digits[:most].ljust(most, "0") if digits else None
 
 
 def _phone(value: str) -> str | None:
-    digits = _digits(value.replace(" ", ""))
-    return "09" + digits[:8] if digits else None
+    digits = _digits(value, 8)
+    return "09" + digits if digits else None
 
 
 def learnt(frames: list[Any], *, with_id: bool) -> Scorecard:
