@@ -74,7 +74,8 @@ def night(settings: Settings, *, watch: Watch = silent) -> RunSummary:
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
         with log.stage("inbox") as stage:
-            stage.counts |= put_away(warehouse, settings.inbox, files, {one.delivery_id for one in over_limit})
+            bad = {one.delivery_id: one.source_name for one in over_limit}
+            stage.counts |= put_away(warehouse, settings.inbox, files, bad)
             stage.notes += unusual(warehouse, log.run_id, now=now(), silent_days=settings.inbox.silent_days)
     return _summary(log, over_limit)
 

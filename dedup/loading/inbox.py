@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedup.errors import UsageError
+from dedup.loading.archives import ArchiveError, is_archive, members
 from dedup.loading.counting import sha256
 from dedup.settings import InboxSettings
-from dedup.warehouse import Warehouse, aside
+from dedup.warehouse import Warehouse, aside, scratch
 
 __all__ = ["Waiting", "put_away", "ready"]
 
@@ -51,9 +53,10 @@ def ready(inbox: InboxSettings, *, at: float | None = None) -> list[Waiting]:
 
 
 def put_away(
-    warehouse: Warehouse, inbox: InboxSettings, files: Sequence[Waiting], bad: Collection[str]
+    warehouse: Warehouse, inbox: InboxSettings, files: Sequence[Waiting], bad: Mapping[str, str]
 ) -> dict[str, int]:
-    """Move what was loaded to the archive, and the deliveries ``bad`` (ids) aside with the reasons in a file each.
+    """Move what was loaded to the archive, and what is or holds a delivery of ``bad`` (id → source_name) aside, with
+    the reasons in a file each.
 
     A file changed since it was found is left for the next run. A folder not set in ``inbox`` means that files stay.
     Counts what was moved.
@@ -62,17 +65,27 @@ def put_away(
     for one in files:
         if not one.path.is_file() or _stamp(one.path) != one.stamp:
             continue
-        delivery = sha256(one.path)
-        target, count = (inbox.bad, "files set aside") if delivery in bad else (inbox.archive, "files archived")
+        wrong = _wrong(warehouse, one.path, bad)
+        target, count = (inbox.bad, "files set aside") if wrong else (inbox.archive, "files archived")
         if target is None:
             continue
         place = _free(target / one.path.relative_to(inbox.path or one.path.parent))
-        if delivery in bad:
+        if wrong:
             with aside(place.with_name(place.name + ".reason.txt")) as note:
-                note.write_text(_reasons(warehouse, delivery), encoding="utf-8")
+                note.write_text("".join(_reasons(warehouse, one, bad[one]) for one in wrong), encoding="utf-8")
         shutil.move(one.path, place)
         moved[count] += 1
     return moved
+
+
+def _wrong(warehouse: Warehouse, path: Path, bad: Mapping[str, str]) -> list[str]:
+    """Which of the deliveries ``bad`` the file is, or, an archive, holds."""
+    name = path.name.encode("utf-8", "replace").decode("utf-8")
+    ids = {sha256(path)}
+    if any(f"{source}/".startswith(f"{name}/") for source in bad.values()) and is_archive(path):
+        with scratch(warehouse.path and warehouse.path.parent) as folder, contextlib.suppress(ArchiveError):
+            ids |= {sha256(member.path) for member in members(path, name, folder)}
+    return [delivery for delivery in bad if delivery in ids]
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -90,7 +103,7 @@ def _free(place: Path) -> Path:
     return free
 
 
-def _reasons(warehouse: Warehouse, delivery: str) -> str:
+def _reasons(warehouse: Warehouse, delivery: str, source: str) -> str:
     """Which column failed how, and how often; never a value."""
     rows = warehouse.con.execute(
         "SELECT reason, coalesce(column_name, ''), count(*), min(row_number) FROM rejected_row WHERE delivery_id = ? "
@@ -102,4 +115,4 @@ def _reasons(warehouse: Warehouse, delivery: str) -> str:
         told.format(reason=reason, column=column or "–", count=count, first=first)
         for reason, column, count, first in rows
     ]
-    return "\n".join([f"delivery {delivery}", *lines]) + "\n"
+    return "\n".join([f"{source}, delivery {delivery}", *lines]) + "\n"

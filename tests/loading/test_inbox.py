@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,25 @@ def test_loaded_files_are_archived_and_bad_ones_set_aside_with_reasons(tmp_path:
     assert "column status: 1 rows, the first is row 2" in reason
     assert "CANARY" not in reason
     assert set(summary.over_limit) == {"a.csv", "noise.bin"}
+
+
+def test_an_archive_with_a_bad_file_is_set_aside(tmp_path: Path, settings: Settings) -> None:
+    inbox = tmp_path / "inbox"
+    good, bad = drop(tmp_path, "good.csv", line("A1")), drop(tmp_path, "bad.csv", line("A2", "CANARY"))
+    for folder, held in (("01001", [good, bad]), ("01002", [drop(tmp_path, "fine.csv", line("A3"))])):
+        (inbox / folder).mkdir()
+        with zipfile.ZipFile(inbox / folder / "day.zip", "w") as archive:
+            for file in held:
+                archive.write(file, file.name)
+    (inbox / "b.csv.gz").write_bytes(gzip.compress(drop(tmp_path, "other.csv", line("A4", "CANARY")).read_bytes()))
+    for path in inbox.rglob("*"):
+        os.utime(path, (1, 1))
+    assert pipeline.night(settings).counts["inbox"] == {"files archived": 1, "files set aside": 2}
+    assert files(tmp_path / "archive") == ["01002/day.zip"]
+    reason = (inbox / "bad" / "01001" / "day.zip.reason.txt").read_text()
+    assert reason.startswith("day.zip/bad.csv, delivery ")
+    assert "column status: 1 rows" in reason
+    assert (inbox / "bad" / "b.csv.gz.reason.txt").exists()
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path, settings: Settings) -> None:
