@@ -110,11 +110,19 @@ def _unpack(path: Path, name: str, folder: Path, budget: _Budget, depth: int, la
         raise ArchiveError("archive_too_deep")
     try:
         for stream, inner in _OPEN[kind](path, name):
+            if _is_passed_over(inner):
+                continue
             target = folder / f"member{budget.member()}"
             _copy(stream, target, budget)
             yield from _unpack(target, f"{name}/{inner}" if inner else name, folder, budget, inside, layers + 1)
     except _DAMAGE as error:
         raise ArchiveError("unreadable_file") from error
+
+
+def _is_passed_over(inner: str) -> bool:
+    """Hidden files, as some systems put beside every file, and README files: as in a folder."""
+    parts = inner.replace("\\", "/").split("/")
+    return any((part.startswith(".") and part.strip(".")) or part.upper().startswith("README") for part in parts)
 
 
 def _copy(stream: IO[bytes], target: Path, budget: _Budget) -> None:

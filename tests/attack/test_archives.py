@@ -6,6 +6,7 @@ import gzip
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -77,6 +78,14 @@ def test_names_are_never_paths(loader: Loader, warehouse: Warehouse, tmp_path: P
     assert sorted(tmp_path.rglob("*")) == before
     ((shown,),) = rows(warehouse, "SELECT source_name FROM delivery")
     assert str(shown).isprintable()
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_what_a_folder_passes_over_an_archive_does(loader: Loader, tmp_path: Path, pack: Callable[..., bytes]) -> None:
+    beside = {"README.txt": b"hello", "__MACOSX/._a.csv": b"\0\5\x16\7", "day/.DS_Store": b"\0", ".hidden/b.csv": TWO}
+    (tmp_path / "day.zip").write_bytes(pack(**beside, **{"day/a.csv": ONE}))
+    summary = loader(tmp_path / "day.zip")
+    assert [(one.source_name, one.failed) for one in summary.deliveries] == [("day.zip/day/a.csv", False)]
 
 
 def test_links_in_a_tar_are_nothing(loader: Loader, tmp_path: Path) -> None:
