@@ -28,7 +28,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -205,6 +205,7 @@ _TABLES = (
             "facility_id": "VARCHAR",  # NULL: it may not be kept, nor what is said of it
             "order_id": "VARCHAR",
             "specimen": "VARCHAR",  # the reference, when the request itself names one
+            "delivery_no": "INTEGER",  # the last that brought the request
         },
         ("request_key",),
     ),

@@ -83,7 +83,8 @@ def remember(con: duckdb.DuckDBPyConnection) -> int:
     """Keep what later nights may need; part of the load's transaction. Returns how many lines were withdrawn."""
     moved = _withdraw(con)
     con.execute("DELETE FROM request_line WHERE request_key IN (SELECT request_key FROM became)")
-    con.execute("INSERT INTO request_line BY NAME SELECT request_key, facility_id, order_id, specimen FROM became")
+    columns = ", ".join(TABLES["request_line"].columns)
+    con.execute(f"INSERT INTO request_line ({columns}) SELECT {columns} FROM became")
     # A request that has no line, because its test may not be kept or it is too old, leaves no result either.
     con.execute(
         f"""

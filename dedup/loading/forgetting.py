@@ -37,7 +37,8 @@ _LEFT_OVER = {
     "request_result": f"request_key IN (SELECT request_key FROM request_line WHERE {_GONE}) "
     "OR (request_key NOT IN (SELECT request_key FROM request_line) "
     f"AND ({_RECEIVED} OR coalesce(effective, issued)[:10] < CAST($before AS VARCHAR)))",
-    "request_line": f"facility_id IS NULL OR {_GONE}",
+    # What says that nothing may be kept of a request stays as long as anything may still come for it.
+    "request_line": f"(facility_id IS NULL AND coalesce({_RECEIVED}, true)) OR {_GONE}",
     "fhir_resource": f"{_RECEIVED} OR coalesce({_DATED})[:10] < CAST($before AS VARCHAR)",
     "fhir_wanted": "resource_key NOT IN (SELECT resource_key FROM fhir_resource)",
 }

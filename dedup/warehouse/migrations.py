@@ -86,4 +86,9 @@ FROM waiting_result""",
             "CREATE TABLE fhir_wanted (wanted_key BIGINT, resource_key BIGINT)",
         ),
     ),
+    Migration(
+        6,
+        "that a FHIR request may not be kept is known as long as what came with it",
+        ("ALTER TABLE request_line ADD COLUMN delivery_no INTEGER",),
+    ),
 )

@@ -322,3 +322,17 @@ def test_a_request_that_becomes_another_hospitals_is_told() -> None:
         assert [len(found) for found in notes] == [0, 1]
         assert "1 requests" in notes[1][0]
         assert [line[0] for line in stored(warehouse)] == ["98002"]
+
+
+def test_retention_does_not_forget_that_a_recent_request_may_not_be_kept() -> None:
+    nights = [[organisation("home", "98001"), patient(1), request("h1", 1, "75622-1")]]
+    nights += [[observation("o1", 1, "h1", VALUE_OF_HIV, code={"text": "own code"})]]
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        for number, night in enumerate(nights):
+            path = Path(place) / f"{number}.ndjson"
+            path.write_text("".join(json.dumps(one) + "\n" for one in night), encoding="utf-8")
+            with start_run(warehouse, "load") as run:
+                load(warehouse, run, [path], Settings(), SENSITIVE)
+            no_secret(warehouse)
+            with start_run(warehouse, "vacuum") as run:
+                forget(warehouse, run, datetime.date(2026, 1, 1))
