@@ -29,7 +29,7 @@ def test_no_finding(shipped: Catalogue) -> None:
 
 def test_counts(shipped: Catalogue) -> None:
     counts = catalogue_counts(shipped)
-    assert counts["codes"] == {"loinc": 311, "vn-service": 1604}
+    assert counts["codes"] == {"loinc": 321, "vn-service": 1604}
     assert counts["panels"] == 25
     assert counts["profiles"].keys() == PROFILES
     assert RulesSettings().profile in PROFILES
@@ -52,6 +52,12 @@ def test_counts(shipped: Catalogue) -> None:
 def test_equivalent_codes_are_one_test(shipped: Catalogue, test: str, services: str) -> None:
     known = codes(shipped, "vn-service")
     assert {known[code] for code in services.split()} == {test}
+
+
+def test_the_usual_codes_of_hiv_tests_are_known_to_be_sensitive(shipped: Catalogue) -> None:
+    loinc, kind = codes(shipped, "loinc"), dict(shipped.tests.select("test_id", "class").iter_rows())
+    usual = "7917-8 7918-6 29893-5 30361-0 31201-7 43009-0 49580-4 56888-1 68961-2 80387-4 20447-9 25836-8 9836-8"
+    assert {kind[loinc[code]] for code in usual.split()} == {"sensitive"}
 
 
 def test_what_must_not_be_one_test(shipped: Catalogue) -> None:
