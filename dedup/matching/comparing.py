@@ -100,34 +100,44 @@ def _choose(*cases: tuple[Flags, int], otherwise: int) -> Levels:
 
 def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[Levels, Levels, Levels]:
     """Levels of given, middle and family name. Of names in another order only the given name speaks, as swapped."""
-    given, middle, family, name = (v.text[part].codes for part in ("given_name", "middle_name", "family_name", "name"))
-    unknown = (name[a] < 0) | (name[b] < 0) | v.newborn[a] | v.newborn[b]
-    other = ~unknown & (name[a] != name[b])
+    parts = ("given_name", "middle_name", "family_name", "name", "marked_given")
+    given, middle, family, name, marked = ((v.text[part].codes[a], v.text[part].codes[b]) for part in parts)
+    unknown = _lacking(name) | v.newborn[a] | v.newborn[b]
+    other = ~unknown & ~_equal(name)
     swapped, cut, joined = tokens_compared(v.text["name"], a, b, other)
-    swapped &= given[a] != given[b]
+    same_given = _equal(given)
+    swapped &= ~same_given
     near, typo, sounding = alike(v.text["given_name"], a, b, other & ~swapped)
     heard = (rarity[a] < UNHEARD_BITS) & (rarity[b] < UNHEARD_BITS)
-    marked, tone = v.text["marked_given"].codes, v.text["marked_given"].tones
-    both_marked = (marked[a] >= 0) & (marked[b] >= 0)
-    marks_differ = ~unknown & (given[a] == given[b]) & both_marked & (marked[a] != marked[b])
-    sounding &= ~both_marked | (tone[marked[a]] == tone[marked[b]])
+    tone = v.text["marked_given"].tones
+    both_marked = ~_lacking(marked)
+    marks_differ = ~unknown & same_given & both_marked & ~_equal(marked)
+    sounding &= ~both_marked | (tone[marked[0]] == tone[marked[1]])
     given_level = _choose(
-        (unknown, 0), (swapped, 6), ((given[a] < 0) | (given[b] < 0), 0), (marks_differ, 2), (given[a] == given[b], 1),
+        (unknown, 0), (swapped, 6), (_lacking(given), 0), (marks_differ, 2), (same_given, 1),
         (joined | ((near | typo | sounding) & ~heard), 5), (sounding, 3), (near | cut, 4), otherwise=7,
     )  # fmt: skip
     says_nothing = unknown | swapped
     near, _, _ = alike(v.text["middle_name"], a, b, ~says_nothing)
     shared = share_token(v.text["middle_name"], a, b, ~says_nothing)
     middle_level = _choose(
-        (says_nothing | ((middle[a] < 0) & (middle[b] < 0)), 0), (middle[a] == middle[b], 1), (joined, 0),
-        ((middle[a] < 0) | (middle[b] < 0), 2), (shared, 3), (near, 4), otherwise=5,
+        (says_nothing | ((middle[0] < 0) & (middle[1] < 0)), 0), (_equal(middle), 1), (joined, 0),
+        (_lacking(middle), 2), (shared, 3), (near, 4), otherwise=5,
     )  # fmt: skip
     close, _, heard_alike = alike(v.text["family_name"], a, b, ~says_nothing)
     family_level = _choose(
-        (says_nothing | (family[a] < 0) | (family[b] < 0), 0), (family[a] == family[b], 1),
-        (joined | close | heard_alike, 2), otherwise=3,
+        (says_nothing | _lacking(family), 0), (_equal(family), 1), (joined | close | heard_alike, 2), otherwise=3,
     )  # fmt: skip
     return given_level, middle_level, family_level
+
+
+def _lacking(codes: tuple[Positions, Positions]) -> Flags:
+    """Where one of the two has no value."""
+    return np.asarray((codes[0] < 0) | (codes[1] < 0))
+
+
+def _equal(codes: tuple[Positions, Positions]) -> Flags:
+    return np.asarray(codes[0] == codes[1])
 
 
 def _birth_date(v: Variants, a: Positions, b: Positions) -> Levels:
@@ -151,9 +161,8 @@ def _year_typed_wrong(ya: Positions, yb: Positions) -> Flags:
 
 
 def _number(column: Coded, a: Positions, b: Positions) -> Levels:
-    codes = column.codes
-    ca, cb = codes[a], codes[b]
-    missing, equal = (ca < 0) | (cb < 0), ca == cb
+    codes = column.codes[a], column.codes[b]
+    missing, equal = _lacking(codes), _equal(codes)
     near = distance_one(column, a, b, ~missing)
     return _choose((missing, 0), (equal, 1), (near, 2), otherwise=3)
 
@@ -165,10 +174,10 @@ def _insurance(column: Coded, a: Positions, b: Positions) -> Levels:
 
 
 def _id(v: Variants, a: Positions, b: Positions) -> Levels:
-    kind, grade = v.id_type, v.id_grade
+    kind = v.id_type[a]
     plain = _number(v.text["id_number"], a, b)
-    apart = (kind[a] == 0) | (kind[a] != kind[b])
-    usable = (grade[a] > 0) & (grade[b] > 0)
+    apart = (kind == 0) | (kind != v.id_type[b])
+    usable = (v.id_grade[a] > 0) & (v.id_grade[b] > 0)
     return _choose(
         (apart, 0), (plain == 1, 1), ((plain == 2) & usable, 5), ((plain == 3) & usable, 4), (plain == 2, 2),
         (plain == 3, 3), otherwise=0,
@@ -176,9 +185,8 @@ def _id(v: Variants, a: Positions, b: Positions) -> Levels:
 
 
 def _place(v: Variants, a: Positions, b: Positions) -> Levels:
-    province, ward = v.text["province"].codes, v.text["ward"].codes
-    same = province[a] == province[b]
+    province, ward = ((v.text[part].codes[a], v.text[part].codes[b]) for part in ("province", "ward"))
+    same = _equal(province)
     return _choose(
-        ((province[a] < 0) | (province[b] < 0), 0), (same & (ward[a] >= 0) & (ward[a] == ward[b]), 1), (same, 2),
-        otherwise=3,
+        (_lacking(province), 0), (same & (ward[0] >= 0) & _equal(ward), 1), (same, 2), otherwise=3,
     )  # fmt: skip

@@ -93,11 +93,12 @@ class Variants:
     def __len__(self) -> int:
         return len(self.variant_id)
 
-    def positions(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Where the variants with these numbers stand here; -1: not here."""
+    def positions(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Where the variants with these numbers stand here; -1: not here. As wide as an index is: others are widened
+        each time they are used, which takes longer than the using."""
         where = np.full(int(max(self.number.max(initial=0), numbers.max(initial=0))) + 1, -1, dtype=np.int32)
         where[self.number] = np.arange(len(self), dtype=np.int32)
-        return np.asarray(where[numbers])
+        return np.asarray(where[numbers.astype(np.intp)].astype(np.intp))
 
 
 #: The texts to compare, in SQL where they are not just the column.
