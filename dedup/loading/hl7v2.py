@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dedup.loading.counting import count_starts
 from dedup.loading.encodings import undeclared
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dedup.loading.hl7v2_text import Alike
 
 __all__ = ["land", "recognise"]
+
+_TOGETHER = 8  # of the pieces a file is read in so many are staged at once
 
 
 def recognise(head: bytes) -> bool:
@@ -40,12 +42,18 @@ def land(landing: Landing, path: Path) -> None:
     landing.counted = count_starts(path, b"OBR", BEFORE)
     cut, codec = breaks_off(path), undeclared(path)
     number = messages = promised = 0
+    waiting: list[tuple[Any, bool]] = []
     with one_thread(landing.con):
         for data in chunks(path, all_but_last=cut):
             part = alike(data, codec)
-            number += _stage(landing, part, number)
             messages += int(part.chunk.named("MSH").sum())
             promised += _promised(part.chunk)
+            orders = _orders(landing, part, number)
+            number += len(orders)
+            waiting.append((orders, part.escaped))
+            if len(waiting) == _TOGETHER:
+                _stage(landing, waiting)
+        _stage(landing, waiting)
     landing.reject(
         [(one, "", "unreadable_file" if cut else "too_long") for one in range(number + 1, landing.counted + 1)]
     )
@@ -53,22 +61,31 @@ def land(landing: Landing, path: Path) -> None:
         landing.fail("unreadable_file")
 
 
-def _stage(landing: Landing, part: Alike, before: int) -> int:
-    """Stage the orders of some messages, ``before`` of the file's having been staged; returns how many there are."""
+def _orders(landing: Landing, part: Alike, before: int) -> Any:
+    """The orders of some messages as an Arrow table, ``before`` of the file's standing before them."""
     import numpy as np
     import pyarrow as pa
 
     from dedup.loading.hl7v2_fields import find_orders
+
+    orders, refused = find_orders(part.chunk, part.undecoded)
+    landing.reject([(before + 1 + int(row), "", reason) for reason, rows in refused.items() for row in rows])
+    return orders.append_column("row_number", pa.array(np.arange(len(orders)) + before + 1))
+
+
+def _stage(landing: Landing, waiting: list[tuple[Any, bool]]) -> None:
+    """Stage what waits: planning the query costs as much as some thousand rows."""
+    import pyarrow as pa
+
     from dedup.loading.hl7v2_sql import SOURCE, columns
 
-    if not part.chunk.named("OBR").any():
-        return 0
-    orders, refused = find_orders(part.chunk, part.undecoded)
-    landing.con.register("obr", orders.append_column("row_number", pa.array(np.arange(orders.num_rows) + before + 1)))
-    landing.insert(SOURCE, columns(escaped=part.escaped), row_number="row_number", in_order=True)
+    if not waiting:
+        return
+    landing.con.register("obr", pa.concat_tables([orders for orders, _ in waiting]))
+    escaped = any(escaped for _, escaped in waiting)
+    landing.insert(SOURCE, columns(escaped=escaped), row_number="row_number", in_order=True)
     landing.con.unregister("obr")
-    landing.reject([(before + 1 + int(row), "", reason) for reason, rows in refused.items() for row in rows])
-    return int(orders.num_rows)
+    waiting.clear()
 
 
 def _promised(chunk: Chunk) -> int:

@@ -25,7 +25,7 @@ _PADDING = 64  # bytes, and marks, behind the chunk's own that may be looked at 
 _KEEP = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)  # of eight bytes, the first so many
 _HALF = np.uint64(32)
 _INLINE = 12  # shorter texts stand in Arrow's view itself
-_WIDE = 40  # longer than any date or time
+_WIDE = 5  # times eight bytes: longer than any date or time
 _SPACE = ord(" ")  # control characters sort before it
 _ENDS = b"\r\n\x0b\x1c"  # line ends, and the bytes MLLP puts around a message
 
@@ -221,40 +221,55 @@ class Chunk:
     def rewritten(self, cells: Cells, shapes: Sequence[tuple[Mask, str]]) -> Any:
         """An Arrow column where cells that fit get other marks between their first bytes.
 
-        Of each shape, the cells it is for and how they begin afterwards, ``a`` to ``z`` standing for the first bytes:
-        ``abcd-ef`` makes 2026-04 of 202604. What follows, and cells of no shape, stay as they are; those that become
-        longer than any date or time end as a question mark.
+        Of each shape, the cells it is for (no cell is for two) and how they begin afterwards, ``a`` to ``z`` standing
+        for the first bytes: ``abcd-ef`` makes 2026-04 of 202604. What follows, and cells of no shape, stay as they
+        are; those that become longer than any date or time end as a question mark.
         """
-        length = cells.end - cells.start
-        letters = self._letters(cells.start, min(int(length.max(initial=0)), _WIDE))
-        out = np.zeros((len(length), _WIDE), np.uint8)
-        size = length.copy()
-        out[:, : letters.shape[1]] = letters
+        size = cells.end - cells.start
+        old = [_eight(self._data, cells.start + 8 * place) for place in range(_words_of(size))]
+        new = [*old]
         for fits, shape in ((fits, shape) for fits, shape in shapes if fits.any()):
-            rows = slice(None) if fits.all() else np.flatnonzero(fits)
-            out[rows], taken = _shaped(letters[rows], shape)
-            size[rows] += len(shape) - taken
-        long = size > _WIDE
-        out[long, 0], size[long] = ord("?"), 1
-        start = np.arange(len(size)) * _WIDE
-        return _views(out.reshape(-1), Cells(start, start + size))
-
-    def _letters(self, start: Ints, count: int) -> npt.NDArray[np.uint8]:
-        """So many bytes from each offset on: an array of (rows, count)."""
-        eights = [_eight(self._data, start + place) for place in range(0, max(count, 1), 8)]
-        return np.stack(eights, axis=1).view(np.uint8)[:, :count]
+            size = size + fits * (len(shape) - _taken(shape))
+            changed = _shaped(old, shape)
+            new += old[:1] * (len(changed) - len(new))  # those are no cell's yet
+            new = [np.where(fits, one, other) for one, other in zip(changed, new, strict=True)]
+        long = size > 8 * _WIDE
+        new[0][long], size[long] = ord("?"), 1
+        out = np.stack(new[: _words_of(size)], axis=1)
+        start = np.arange(len(size)) * out.shape[1] * 8
+        return _views(out.view(np.uint8).reshape(-1), Cells(start, start + size))
 
 
-def _shaped(letters: npt.NDArray[np.uint8], shape: str) -> tuple[npt.NDArray[np.uint8], int]:
-    """Rows of letters in another shape, what follows behind it; and how many of the letters are in the shape."""
-    block = np.zeros((len(letters), _WIDE), np.uint8)
-    taken = 0
-    for place, mark in enumerate(shape):
-        block[:, place] = letters[:, taken] if mark.islower() else ord(mark)
-        taken += mark.islower()
-    behind = letters[:, taken : taken + _WIDE - len(shape)]
-    block[:, len(shape) : len(shape) + behind.shape[1]] = behind
-    return block, taken
+def _words_of(size: Ints) -> int:
+    """How many times eight bytes hold the longest of the cells; no date or time needs more than ``_WIDE``."""
+    return min(max(int(size.max(initial=0)) + 7, 8) // 8, _WIDE)
+
+
+def _taken(shape: str) -> int:
+    return sum(mark.islower() for mark in shape)
+
+
+def _shaped(words: Sequence[Words], shape: str) -> list[Words]:
+    """Texts, by their first eight bytes, next eight and so on, in another shape, what follows behind it."""
+    none = np.zeros_like(words[0])
+    letters = [_taken(shape[:place]) for place in range(len(shape) + 1)]
+    shaped = []
+    for number in range(min(len(words) + 1, _WIDE)):
+        word, before = (words[one] if 0 <= one < len(words) else none for one in (number, number - 1))
+        masks: dict[int, int] = {}  # how many places bytes move, and which of these eight
+        put = 0
+        for place in range(8):
+            at = min(8 * number + place, len(shape))
+            if at < len(shape) and not shape[at].islower():
+                put |= ord(shape[at]) << 8 * place
+            else:
+                moved = at - letters[at]
+                masks[moved] = masks.get(moved, 0) | 0xFF << 8 * place
+        out = np.full_like(none, put)
+        for moved, mask in masks.items():
+            out |= ((word << 8 * moved | before >> 64 - 8 * moved) if moved else word) & np.uint64(mask)
+        shaped.append(out)
+    return shaped
 
 
 def _views(data: bytes | npt.NDArray[np.uint8], cells: Cells) -> Any:

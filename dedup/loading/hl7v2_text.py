@@ -26,7 +26,7 @@ STAND_INS = "\ue001\ue002\ue003\ue004\ue005"
 
 _STANDING_IN = str.maketrans("|^&~\\", STAND_INS)
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 21
 _MAX_MESSAGE = 1 << 26
 _HEADER = b"MSH|^~\\&"
 _START = re.compile(rb"(?<![^\r\n\x0b\x1c])MSH")
