@@ -98,8 +98,8 @@ def _sheet_part(archive: zipfile.ZipFile, sheet: str | None) -> str:
     }
     for one in _tree(archive, "xl/workbook.xml").iter("{*}sheet"):
         if sheet is None or one.get("name") == sheet:
-            relation = next(value for key, value in one.attrib.items() if key.endswith("}id"))
-            target = str(relations[relation])
+            relation = [value for key, value in one.attrib.items() if key.endswith("}id")]
+            target = str(relations[relation[0]])  # IndexError and KeyError are damage
             return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
     raise KeyError("sheet")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -157,6 +158,14 @@ def test_a_cut_spreadsheet(loader: Loader, tmp_path: Path, cut: int) -> None:
     path = workbook(tmp_path / "a.xlsx", list(order()), list(order().values()))
     path.write_bytes(path.read_bytes()[:-cut])
     assert loader(path).over_limit
+
+
+def test_a_spreadsheet_whose_sheet_lies_nowhere(loader: Loader, tmp_path: Path) -> None:
+    path, lame = workbook(tmp_path / "a.xlsx", list(order()), list(order().values())), tmp_path / "b.xlsx"
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(lame, "w") as copy:
+        for name in whole.namelist():
+            copy.writestr(name, whole.read(name).replace(b"r:id=", b"r:no="))
+    assert loader(lame).over_limit
 
 
 @pytest.mark.parametrize(
