@@ -65,6 +65,7 @@ def make_staging(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         "CREATE OR REPLACE TEMP TABLE sensitive_code (code_system VARCHAR, test_code VARCHAR, facility_id VARCHAR)"
     )
+    con.execute("CREATE OR REPLACE TEMP TABLE retold (order_key BIGINT)")  # see ``completing``
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,6 @@ def load(
 _TEMPORARY = {
     "outcome": "delivery_no INTEGER, outcome VARCHAR, rows BIGINT",
     "numbering": "line_base BIGINT",
-    "retold": "order_key BIGINT",
 }
 
 
