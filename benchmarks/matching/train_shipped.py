@@ -45,7 +45,10 @@ START: dict[str, dict[str, float]] = {
     "place": {"ward_equal": 9, "province_equal": 4, "province_differs": -4},
 }  # fmt: skip
 START_PRIOR = -20.0
-GUARDS = ("conflicting_ids", "generations", "newborns", "guardians", "twins", "nameless", "namesakes", "bare_years")
+GUARDS = (
+    "conflicting_ids", "generations", "newborns", "guardians", "twins", "nameless", "namesakes", "bare_years",
+    "names_alone",
+)  # fmt: skip
 #: A country holds more namesakes than a simulated world, and chance agreements grow with their number: three times
 #: as many people are a bit and a half less for every pair.
 CROWD_BITS = 1.5

@@ -130,6 +130,11 @@ def _bare_years(levels: dict[str, Levels], v: Variants, a: Positions, b: Positio
     return np.asarray(_is(levels, "birth_date", "year_only_equal") & ~held & ~_is(levels, "place", "ward_equal"))
 
 
+def _names_alone(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
+    return np.asarray(_is(levels, "birth_date", "missing") & ~held & ~_is(levels, "place", "ward_equal"))
+
+
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     return np.asarray(_is(levels, "id", "equal") & _is(levels, "given_name", "differs"))
 
@@ -143,6 +148,7 @@ GUARDS = {
     "nameless": _nameless,
     "namesakes": _namesakes,
     "bare_years": _bare_years,
+    "names_alone": _names_alone,
 }
 
 

@@ -64,3 +64,18 @@ def test_a_number_with_a_name_ties(persons: Persons) -> None:
 def test_a_placeholder_ties_nobody(persons: Persons, number: str) -> None:
     first, second = persons({"national_id": number}, {"national_id": number})
     assert first != second
+
+
+NGUYET = {"full_name": "Khuất Duy Nguyệt Vỹ"}  # so rare that the name by itself would be worth a match
+
+
+@pytest.mark.parametrize("known", [{}, {"sex": "male"}, {"province": "01"}])
+def test_a_name_alone_ties_nobody(persons: Persons, known: dict[str, str]) -> None:
+    first, second = persons(NGUYET | known, NGUYET | known | {"birth_date": "1950-02-03"} if known else NGUYET)
+    assert first != second
+
+
+@pytest.mark.parametrize("known", [{"phone": "0912345671"}, {"birth_date": "1950-02-03"}])
+def test_a_name_with_something_else_does(persons: Persons, known: dict[str, str]) -> None:
+    first, second = persons(NGUYET | known, NGUYET | known)
+    assert first == second
