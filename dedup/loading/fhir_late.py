@@ -24,7 +24,7 @@ __all__ = ["BECAME", "remember", "stage_late"]
 BECAME = """CREATE OR REPLACE TEMP TABLE became AS
     SELECT n.request_key, max(o.facility_id) AS facility_id, max(o.order_id) AS order_id,
            max(n.specimen) AS specimen, max(o.delivery_no) AS delivery_no, bool_or(o.sensitive) AS sensitive
-    FROM night_named AS n JOIN fhir_order AS o ON o.scope = n.scope AND o.key = n.request
+    FROM night_named AS n JOIN fhir_order AS o ON o.scope = n.scope AND o.key = n.request AND o.subject = n.subject
     WHERE n.here AND (o.facility_id IS NOT NULL OR o.sensitive) GROUP BY n.request_key"""
 
 _PLACE = order_key("coalesce(a.facility_id, q.facility_id)", "q.order_id")

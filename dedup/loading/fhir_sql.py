@@ -197,7 +197,7 @@ WITH located AS (
     {_find("fhir_home", "org", "l", "l.provider")}
     {_WORKPLACES}
 )
-SELECT delivery_no, scope, key, row_number, results, withdrawn, patient_missing, encounter_missing,
+SELECT delivery_no, scope, key, subject, row_number, results, withdrawn, patient_missing, encounter_missing,
        organization_missing, sensitive, wants, {_CANONICAL}
 FROM found"""
 

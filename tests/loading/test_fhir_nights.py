@@ -305,6 +305,23 @@ def told_lines(nights: list[list[Resource]]) -> list[Any]:
         return stored(warehouse)
 
 
+def test_requests_of_one_number_and_two_patients_are_two() -> None:
+    """Hospitals that number alike and share a folder are told apart as far as their patients are."""
+    files = [
+        [organisation(home, code), patient(of), request("r1", of, requester=reference("Organization", home))]
+        for home, code, of in (("a", "98001", 1), ("b", "98002", 2))
+    ]
+    with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
+        for night in (files, [[observation("o1", 1, "r1")]], [[observation("o2", 2, "r1", "6")]]):
+            paths = []
+            for file in night:
+                paths.append(Path(place) / f"{len(list(Path(place).iterdir()))}.ndjson")
+                paths[-1].write_text("".join(json.dumps(one) + "\n" for one in file), encoding="utf-8")
+            with start_run(warehouse, "load") as run:
+                load(warehouse, run, paths, Settings())
+        assert [(line[0], line[14]) for line in stored(warehouse)] == [("98001", "5"), ("98002", "6")]
+
+
 def test_a_request_that_becomes_another_hospitals_is_told() -> None:
     """It may be news of where it was made; or two hospitals that number alike share a folder."""
     hospitals = [
