@@ -51,7 +51,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse
         "SET allowed_paths = ['/etc/passwd']",
         "SET lock_configuration = false",
         "SET allowed_configs = ['enable_external_access']",
-        "SET memory_limit = '1GB'",
+        "SET max_temp_directory_size = '1GB'",
         "SET TimeZone = 'UTC'",
         "SET temp_directory = '{folder}'",
         "RESET allowed_directories",
