@@ -108,8 +108,10 @@ def _unpack(path: Path, name: str, folder: Path, budget: _Budget, depth: int, la
     inside = depth + (kind in ("zip", "tar"))
     if inside > _DEPTH or layers >= _LAYERS:
         raise ArchiveError("archive_too_deep")
+    empty = True
     try:
         for stream, inner in _OPEN[kind](path, name):
+            empty = False
             if _is_passed_over(inner):
                 continue
             target = folder / f"member{budget.member()}"
@@ -117,6 +119,8 @@ def _unpack(path: Path, name: str, folder: Path, budget: _Budget, depth: int, la
             yield from _unpack(target, f"{name}/{inner}" if inner else name, folder, budget, inside, layers + 1)
     except _DAMAGE as error:
         raise ArchiveError("unreadable_file") from error
+    if empty:  # so does one look whose list of members is damaged
+        raise ArchiveError("unreadable_file")
 
 
 def _is_passed_over(inner: str) -> bool:

@@ -95,7 +95,8 @@ def test_links_in_a_tar_are_nothing(loader: Loader, tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     (tmp_path / "x.tar").write_bytes(out.getvalue())
-    assert loader(tmp_path / "x.tar").deliveries == ()
+    (delivery,) = loader(tmp_path / "x.tar").deliveries
+    assert (delivery.failed, delivery.rows_read) == (True, 0)
 
 
 @pytest.mark.parametrize("data", [zipped(a=b"\0" * (80 << 20)), gzip.compress(b"\0" * (80 << 20), 1)])
@@ -144,3 +145,11 @@ def test_what_is_left_of_a_workbook_is_one_bad_delivery(loader: Loader, tmp_path
     (tmp_path / "x.xlsx").write_bytes(zipped(**{left: b"<a/>", "docProps/app.xml": b"<a/>"}))
     summary = loader(tmp_path / "x.xlsx")
     assert (len(summary.deliveries), summary.over_limit) == (1, True)
+
+
+@pytest.mark.parametrize("data", [zipped(), tarred(), zipped(**{"inner.zip": zipped()}), gzip.compress(zipped())])
+def test_an_archive_with_nothing_in_it_is_one_bad_delivery(loader: Loader, tmp_path: Path, data: bytes) -> None:
+    """A zip whose list of members is damaged looks like that; it must not vanish without a word."""
+    (tmp_path / "a.zip").write_bytes(data)
+    (delivery,) = loader(tmp_path / "a.zip").deliveries
+    assert delivery.failed
