@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -253,19 +254,20 @@ def small_memory(con: duckdb.DuckDBPyConnection, room: int) -> Iterator[None]:
     The engine keeps every block it reads until it reaches the limit. A night reads much of the history, and all of it
     once: memory that is new to the process costs more than the reading (docs/adr/0008-small-nights.md).
     """
-    limit = _setting(con, "memory_limit")
-    if READING + room < _bytes(limit):
-        con.execute(f"SET memory_limit = '{READING + room:d}B'")
+    limit = _bytes(_setting(con, "memory_limit"))
+    con.execute(f"SET memory_limit = '{min(limit, READING + room):d}B'")
     try:
         yield
     finally:
-        con.execute(f"SET memory_limit = {literal(limit)}")
+        con.execute(f"SET memory_limit = '{limit:d}B'")
 
 
-def _bytes(size: str) -> float:
-    """Of a size as the engine writes it: ``18.7 GiB``."""
+def _bytes(size: str) -> int:
+    """Of a size as the engine writes it, ``18.7 GiB``, so many that it writes the same again: it has cut off the rest of
+    the next smaller unit, and would cut off more every time."""
     number, unit = size.split()
-    return float(number) * 1024.0 ** ("bytes", "kib", "mib", "gib", "tib").index(unit.lower())
+    place = ("bytes", "kib", "mib", "gib", "tib").index(unit.lower())
+    return math.ceil(float(number) * 1024) * 1024**place // 1024
 
 
 def _setting(con: duckdb.DuckDBPyConnection, name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from dedup.errors import LockedError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TABLES, TIME_ZONE, VIEWS
 from dedup.settings import WarehouseSettings
-from dedup.warehouse import memory_warehouse, open_finished, open_warehouse
+from dedup.warehouse import memory_warehouse, open_finished, open_warehouse, small_memory
 
 HOLD = """
 import sys, time
@@ -148,6 +148,20 @@ def test_an_emptied_file_does_not_take_the_copies_along(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError):
         open_warehouse(path)
     open_finished(path).close()
+
+
+@pytest.mark.parametrize("limit", [None, "512MB", "1.7GB", "3GB"])
+def test_a_small_memory_leaves_the_limit_as_it_was(limit: str | None) -> None:
+    def held() -> str:
+        (said,) = warehouse.con.execute("SELECT current_setting('memory_limit')").fetchone() or ("",)
+        return str(said)
+
+    with memory_warehouse(WarehouseSettings(memory_limit=limit)) as warehouse:
+        before = held()
+        for _ in range(3):
+            with small_memory(warehouse.con, 700_000_000):
+                assert held() == (before if limit == "512MB" else "1.1 GiB")
+            assert held() == before
 
 
 def test_reading_needs_a_file(tmp_path: Path) -> None:
