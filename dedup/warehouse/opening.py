@@ -263,11 +263,11 @@ def small_memory(con: duckdb.DuckDBPyConnection, room: int) -> Iterator[None]:
 
 
 def _bytes(size: str) -> int:
-    """Of a size as the engine writes it, ``18.7 GiB``, so many that it writes the same again: it has cut off the rest of
-    the next smaller unit, and would cut off more every time."""
+    """Of a size as the engine writes it (``18.7 GiB``), so many that it writes the same again: it has cut off the rest
+    of the next smaller unit, and would cut off more every time."""
     number, unit = size.split()
     place = ("bytes", "kib", "mib", "gib", "tib").index(unit.lower())
-    return math.ceil(float(number) * 1024) * 1024**place // 1024
+    return math.ceil(float(number) * 1024) << 10 * place >> 10
 
 
 def _setting(con: duckdb.DuckDBPyConnection, name: str) -> str:
