@@ -18,7 +18,7 @@ from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
 from dedup.loading.summary import DeliverySummary, LoadSummary
 from dedup.settings import Settings
-from dedup.warehouse import Run, Warehouse, one_thread, small_memory
+from dedup.warehouse import Run, Warehouse, count, one_thread, small_memory
 from dedup.warehouse.runs import Stage, now
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def load(
         try:
             arrivals, repeated, notes = receive(warehouse, run.track("load", found.paths), mappings, settings.fhir)
             type_rows(con)
-            work = _A_ROW * _scalar(con, "SELECT count(*) FROM landed")
+            work = _A_ROW * count(con, "SELECT count(*) FROM landed")
             with small_memory(con, work), warehouse.transaction():
                 for wave in _waves([one.landing for one in arrivals]):
                     store(con, wave)
@@ -195,9 +195,9 @@ def _report(stage: Stage, summary: LoadSummary) -> None:
     for name in ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_skipped"):
         stage.counts[name] = getattr(summary, name)
     for reason in _SKIPS:
-        count = sum(one.skipped.get(reason, 0) for one in summary.deliveries)
-        if count:
-            stage.counts[f"skipped_{reason}"] = count
+        skipped = sum(one.skipped.get(reason, 0) for one in summary.deliveries)
+        if skipped:
+            stage.counts[f"skipped_{reason}"] = skipped
     stage.counts["deliveries"] = sum(not one.repeated for one in summary.deliveries)
     stage.counts["deliveries_repeated"] = sum(one.repeated for one in summary.deliveries)
     stage.notes += summary.notes
@@ -209,15 +209,10 @@ def _replaced(con: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> di
         return {"lines_superseded": 0, "lines_withdrawn": 0}
     first = arrivals[0].landing.delivery_no
     return {
-        "lines_superseded": _scalar(con, f"SELECT count(*) FROM line WHERE superseded_by >= {first}"),
-        "lines_withdrawn": _scalar(
+        "lines_superseded": count(con, f"SELECT count(*) FROM line WHERE superseded_by >= {first}"),
+        "lines_withdrawn": count(
             con,
             "SELECT count(*) FROM line AS l JOIN encounter AS e ON e.facility_id = l.facility_id AND e.order_id = "
             f"l.order_id AND e.delivery_no = l.superseded_by WHERE e.withdrawn AND e.delivery_no >= {first}",
         ),
     }
-
-
-def _scalar(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return int(row[0]) if row else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dedup.errors import InputError
 from dedup.matching.deciding import METHODS
 from dedup.matching.losses import missed_by_cause
+from dedup.warehouse import count
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,15 +100,15 @@ def _read_truth(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
       JOIN (SELECT facility_id, patient_id, min(person) AS person FROM truth_row
             GROUP BY facility_id, patient_id HAVING count(DISTINCT person) = 1) AS t USING (facility_id, patient_id)
       LEFT JOIN match_record AS r USING (patient_record_id)""")
-    if not _number(con, "SELECT count(*) FROM judged"):
+    if not count(con, "SELECT count(*) FROM judged"):
         raise InputError(f"{truth} names no patient record of the warehouse.")
 
 
 def _evaluate(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) -> Evaluation:
     both = _pairs(con, "person, person_id")
     found, true = _pairs(con, "person_id"), _pairs(con, "person")
-    records = _number(con, "SELECT count(*) FROM judged")
-    exact = _number(
+    records = count(con, "SELECT count(*) FROM judged")
+    exact = count(
         con,
         """
       WITH size AS (SELECT person, count(*) AS n FROM judged GROUP BY person),
@@ -115,7 +116,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) -> Eva
               GROUP BY person_id HAVING count(DISTINCT person) = 1)
       SELECT count(*) FROM own JOIN size USING (person, n)""",
     )
-    persons, trues = (_number(con, f"SELECT count(DISTINCT {key}) FROM judged") for key in ("person_id", "person"))
+    persons, trues = (count(con, f"SELECT count(DISTINCT {key}) FROM judged") for key in ("person_id", "person"))
     precision, recall = _share(both, found), _share(both, true)
     exact_precision, exact_recall = _share(exact, persons), _share(exact, trues)
     cubed_precision, cubed_recall = (_b_cubed(con, key, records) for key in ("person_id", "person"))
@@ -186,7 +187,7 @@ def _shares(counts: dict[str, int]) -> dict[str, dict[str, float]]:
 
 
 def _pairs(con: duckdb.DuckDBPyConnection, keys: str) -> int:
-    return _number(
+    return count(
         con,
         "SELECT CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT) FROM "
         f"(SELECT count(*) AS n FROM judged GROUP BY {keys})",
@@ -194,12 +195,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, keys: str) -> int:
 
 
 def _largest(con: duckdb.DuckDBPyConnection, key: str) -> int:
-    return _number(con, f"SELECT max(n) FROM (SELECT count(*) AS n FROM judged GROUP BY {key})")
-
-
-def _number(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return 0 if row is None else int(row[0])
+    return count(con, f"SELECT max(n) FROM (SELECT count(*) AS n FROM judged GROUP BY {key})")
 
 
 def _share(part: int, whole: int) -> float:

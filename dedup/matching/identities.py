@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedup.matching import blocking, normalising, state
+from dedup.matching import blocking, normalising
 from dedup.matching.variants import arrived_sql, columns, variant_id_sql
 from dedup.schema import TABLES
+from dedup.warehouse import count
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +52,7 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
         "USING (patient_record_id)"
     )
     _normalise(con, source)
-    last = state.count(con, "SELECT coalesce(max(variant_no), -1) FROM match_variant")
+    last = count(con, "SELECT coalesce(max(variant_no), -1) FROM match_variant")
     _number(con, last)
     _add_new(con, last)
     if not everything:
@@ -66,7 +67,7 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
         con.execute("DELETE FROM match_variant WHERE variant_no IN (FROM unused)")
         con.execute("DROP TABLE arriving")
         con.execute("DROP TABLE waiting")
-    records = state.count(con, "SELECT (SELECT count(*) FROM arrived) + (SELECT count(*) FROM gone)")
+    records = count(con, "SELECT (SELECT count(*) FROM arrived) + (SELECT count(*) FROM gone)")
     return Arrivals(last, records)
 
 

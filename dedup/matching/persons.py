@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dedup.matching import state
 from dedup.schema import TABLES
+from dedup.warehouse import count
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,7 +24,7 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     is named after their record with the earliest first_ordered_at (ties: smallest facility_id, patient_id), so
     the name follows from the content alone. Returns counts.
     """
-    if state.count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
+    if count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
         _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
         _log(con, run_id)
         _judge_again(con)

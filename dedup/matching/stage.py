@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dedup.warehouse import Run, Warehouse, count, one_thread, small_memory
+
 if TYPE_CHECKING:
     import duckdb
 
     from dedup.settings import MatchingSettings, Settings
-    from dedup.warehouse import Run, Warehouse
 
 __all__ = ["MatchSummary", "forget", "match"]
 
@@ -40,8 +41,6 @@ def match(warehouse: Warehouse, run: Run, settings: Settings, *, train: bool = F
     With ``train`` the scorecard is learnt anew from the warehouse's own ids, kept in the warehouse, and everything
     is matched again; without, the one kept (else the shipped one) serves, so a night never changes the model.
     """
-    from dedup.warehouse import one_thread
-
     with run.stage("match") as stage:
         with one_thread(warehouse.con), warehouse.transaction() as con:
             summary, notes = _match(con, run.run_id, settings.matching, train=train)
@@ -70,7 +69,6 @@ def _match(
     from dedup.matching import edges, identities, state
     from dedup.matching.persons import write_persons
     from dedup.matching.placing import place
-    from dedup.warehouse import small_memory
 
     card = state.serving(con)
     everything = train or not state.made_with(con, card, settings)
@@ -80,7 +78,7 @@ def _match(
     notes: list[str] = []
     pairs, changes = 0, {"persons_merged": 0, "persons_split": 0}
     skipped: dict[str, tuple[int, int]] = {}
-    with small_memory(con, _A_RECORD * state.count(con, f"SELECT count(*) FROM {waiting}")):
+    with small_memory(con, _A_RECORD * count(con, f"SELECT count(*) FROM {waiting}")):
         arrivals = identities.take_in(con, everything=everything)
         if train:
             card, notes = state.learn(con, run_id, settings)
@@ -96,8 +94,8 @@ def _match(
     summary = MatchSummary(
         records=arrivals.records,
         pairs=pairs,
-        persons=state.count(con, "SELECT count(*) FROM patient_record WHERE person_id = patient_record_id"),
-        review=state.count(con, "SELECT count(*) FROM match_edge WHERE method = 3"),
+        persons=count(con, "SELECT count(*) FROM patient_record WHERE person_id = patient_record_id"),
+        review=count(con, "SELECT count(*) FROM match_edge WHERE method = 3"),
         merged=changes["persons_merged"],
         split=changes["persons_split"],
         skipped_blocks=sum(blocks for blocks, _ in skipped.values()),

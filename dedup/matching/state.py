@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from dedup.matching import blocking, normalising, spelling
 from dedup.matching.model import Scorecard, shipped
+from dedup.warehouse import count
 
 if TYPE_CHECKING:
     import duckdb
 
     from dedup.settings import MatchingSettings
 
-__all__ = ["any_decision", "clear", "count", "learn", "made_with", "note_made_with", "serving"]
+__all__ = ["any_decision", "clear", "learn", "made_with", "note_made_with", "serving"]
 
 
 def serving(con: duckdb.DuckDBPyConnection) -> Scorecard:
@@ -64,12 +65,6 @@ def clear(con: duckdb.DuckDBPyConnection) -> None:
 def any_decision(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether a human has decided anything; to look for what was decided takes a look at all records."""
     return count(con, "SELECT count(*) FROM (FROM match_decision LIMIT 1)") > 0
-
-
-def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    """The one number ``sql`` gives."""
-    row = con.execute(sql).fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> str:

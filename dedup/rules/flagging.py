@@ -15,13 +15,12 @@ from dedup.rules.dictionary import write_dictionary
 from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
 from dedup.rules.keeping import Period, add_flags, begin_flags, keep_flags
-from dedup.rules.making import count
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
 from dedup.rules.window import choose_everybody, choose_lines, choose_persons, earlier_chains
 from dedup.settings import Settings
-from dedup.warehouse import Run, Warehouse, small_memory
+from dedup.warehouse import Run, Warehouse, count, small_memory
 
 __all__ = ["FlagSummary", "flag", "flags_of"]
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from dedup.rules.covering import stride
 from dedup.rules.keeping import Period, within
-from dedup.rules.making import count
 from dedup.rules.reading import LIFETIME_SECONDS
 from dedup.rules.resolving import RuleBook
+from dedup.warehouse import count
 
 __all__ = ["choose_everybody", "choose_lines", "choose_persons", "earlier_chains"]
 

@@ -1,5 +1,6 @@
 """The DuckDB file: open, migrate, lock, transactions, run log."""
 
+from dedup.warehouse.counting import count
 from dedup.warehouse.opening import (
     Warehouse,
     another,
@@ -19,6 +20,7 @@ __all__ = [
     "another",
     "aside",
     "bring_in",
+    "count",
     "memory_warehouse",
     "one_thread",
     "open_finished",
