@@ -91,6 +91,16 @@ def _same_insurance(v: Variants, a: Positions, b: Positions, levels: dict[str, L
     return np.asarray(_is(levels, "insurance", "equal") & named & born & ~against)
 
 
+def _own_id(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    """One number, which both can be trusted to have as their own."""
+    return np.asarray(_is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2))
+
+
+def _held(levels: dict[str, Levels]) -> Flags:
+    """Held together by a number: one phone, one insurance number or one id."""
+    return _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
+
+
 #: Why a pair may never be joined without a human, however much else agrees; a model names those that hold in it.
 def _conflicting_ids(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     return _is(levels, "id", *CONFLICTS)
@@ -101,12 +111,11 @@ def _generations(levels: dict[str, Levels], v: Variants, a: Positions, b: Positi
 
 
 def _newborns(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2)
-    return np.asarray((v.newborn[a] | v.newborn[b]) & ~own)
+    return np.asarray((v.newborn[a] | v.newborn[b]) & ~_own_id(levels, v, a, b))
 
 
 def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    own = _is(levels, "id", "equal") & (v.id_grade[a] == 2) & (v.id_grade[b] == 2) | _is(levels, "insurance", "equal")
+    own = _own_id(levels, v, a, b) | _is(levels, "insurance", "equal")
     differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "equal_marks_differ") & ~own)
     return np.asarray(
         _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ
@@ -114,8 +123,7 @@ def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -
 
 
 def _namesakes(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
-    return np.asarray(_is(levels, "place", "province_differs") & ~held)
+    return np.asarray(_is(levels, "place", "province_differs") & ~_held(levels))
 
 
 def _nameless(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
@@ -126,13 +134,13 @@ def _nameless(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions
 
 
 def _bare_years(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
-    return np.asarray(_is(levels, "birth_date", "year_only_equal") & ~held & ~_is(levels, "place", "ward_equal"))
+    return np.asarray(
+        _is(levels, "birth_date", "year_only_equal") & ~_held(levels) & ~_is(levels, "place", "ward_equal")
+    )
 
 
 def _names_alone(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
-    return np.asarray(_is(levels, "birth_date", "missing") & ~held & ~_is(levels, "place", "ward_equal"))
+    return np.asarray(_is(levels, "birth_date", "missing") & ~_held(levels) & ~_is(levels, "place", "ward_equal"))
 
 
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
