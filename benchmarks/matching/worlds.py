@@ -11,7 +11,7 @@ from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import records
 from dedup.warehouse import Warehouse, memory_warehouse, open_warehouse
 
-__all__ = ["COLUMNS", "fill", "fill_file", "scaled", "world"]
+__all__ = ["COLUMNS", "add", "fill", "fill_file", "scaled", "world"]
 
 COLUMNS = (
     "patient_record_id, facility_id, patient_id, first_ordered_at, national_id, insurance_id, full_name, birth_date,"
@@ -36,10 +36,15 @@ def world(size: int, seed: int, rates: ErrorRates | None = None) -> Any:
 def fill(table: Any) -> Warehouse:
     """A warehouse in memory whose patient_identity is ``table``, all of it to be matched."""
     warehouse = memory_warehouse(WarehouseSettings(threads=2))
+    add(warehouse, table)
+    return warehouse
+
+
+def add(warehouse: Warehouse, table: Any) -> None:
+    """Put the records of ``table`` into patient_identity, all to be matched."""
     warehouse.con.register("made", table)
     _take(warehouse, "made")
     warehouse.con.unregister("made")
-    return warehouse
 
 
 def fill_file(records: Path, target: Path, memory_limit: str) -> Warehouse:
@@ -52,5 +57,5 @@ def fill_file(records: Path, target: Path, memory_limit: str) -> Warehouse:
 def _take(warehouse: Warehouse, source: str) -> None:
     warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM {source}")
     warehouse.con.execute(
-        "INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM patient_identity"
+        f"INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM {source}"
     )
