@@ -28,7 +28,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -397,13 +397,14 @@ _MATCHED = (
     Table(
         "match_variant",
         "matching",
-        "Every distinct normalised identity: its blocking keys, and what patient_record does not say of it. Private.",
+        "Every distinct normalised identity: what there is to compare, and its blocking keys. Private.",
         {
             "variant_no": "INTEGER",  # order of arrival
             "variant_id": "BIGINT",  # 63 bits of the MD5 of the identity: the same in every warehouse
             "id_grade": "TINYINT",  # 0 no evidence, 1 plausible, 2 trusted
             "settled": "BOOLEAN",  # has a trusted CCCD
-            "marked_given": "VARCHAR",  # the given name with diacritics, NULL when written without
+            "texts": "VARCHAR",  # all that are compared, one behind the other (dedup/matching/variants.py)
+            "numbers": "INTEGER",  # date of birth, sex, type of id, newborn or not
             # hashes of the blocking keys of dedup/matching/blocking.py; NULL meets nobody
             "block_id": "UINTEGER",
             "block_id_first": "UINTEGER",

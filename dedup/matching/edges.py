@@ -11,7 +11,7 @@ from dedup.matching import blocking, state
 from dedup.matching.comparing import compare
 from dedup.matching.deciding import METHODS, decide
 from dedup.matching.model import name_bits
-from dedup.matching.variants import arrived_sql, columns, read_variants, stored_sql
+from dedup.matching.variants import columns, read_arrived, read_stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,11 +69,9 @@ def add_edges(
 def _read_near(con: duckdb.DuckDBPyConnection, arrivals: Arrivals, blocks: blocking.Blocks) -> Variants:
     """All identities, or of a night those to compare and those that may be clustered anew for it, in one reading."""
     if arrivals.last < 0:
-        return read_variants(con, arrived_sql())
+        return read_arrived(con)
     _reach(con, "near", np.union1d(blocks.a, blocks.b))
-    wanted = "SEMI JOIN near USING (variant_no)"
-    known = stored_sql(f"{wanted} ANTI JOIN arrived USING (variant_no)")
-    found = read_variants(con, f"(FROM ({arrived_sql()}) {wanted}) UNION ALL BY NAME ({known})")
+    found = read_stored(con, "SEMI JOIN near USING (variant_no)")
     con.execute("DROP TABLE near")
     return found
 

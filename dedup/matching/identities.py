@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dedup.matching import blocking, normalising
-from dedup.matching.variants import arrived_sql, columns, variant_id_sql
+from dedup.matching.variants import arrived_sql, columns, packed_sql, variant_id_sql
 from dedup.schema import TABLES
 from dedup.warehouse import count
 
@@ -114,4 +114,5 @@ def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
 def _add_new(con: duckdb.DuckDBPyConnection, last: int) -> None:
     """Put the variants met for the first time into match_variant."""
     names = ", ".join(TABLES["match_variant"].columns)
-    con.execute(f"INSERT INTO match_variant SELECT {names} FROM ({arrived_sql()}) WHERE variant_no > {last:d}")
+    new = f"FROM ({arrived_sql()}) WHERE variant_no > {last:d}"
+    con.execute(f"INSERT INTO match_variant SELECT {names} FROM (SELECT *, {packed_sql()} {new})")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from dedup.matching import blocking, normalising, spelling
+from dedup.matching import blocking, normalising, spelling, variants
 from dedup.matching.model import Scorecard, shipped
 from dedup.warehouse import count
 
@@ -75,6 +75,7 @@ def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: Matc
         settings.model_dump_json(),
         keys,
         spelling.SQL,
+        variants.packed_sql(),
         version[0] if version else "",
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

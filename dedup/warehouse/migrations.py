@@ -91,4 +91,22 @@ FROM waiting_result""",
         "that a FHIR request may not be kept is known as long as what came with it",
         ("ALTER TABLE request_line ADD COLUMN delivery_no INTEGER",),
     ),
+    Migration(
+        7,
+        "what is compared of an identity is kept with it, and the next match compares all anew",
+        (
+            "DROP TABLE match_variant",
+            """
+CREATE TABLE match_variant (
+  variant_no INTEGER, variant_id BIGINT, id_grade TINYINT, settled BOOLEAN, texts VARCHAR, numbers INTEGER,
+  block_id UINTEGER, block_id_first UINTEGER, block_id_last UINTEGER, block_id_ends UINTEGER,
+  block_sorted_date UINTEGER, block_date_family UINTEGER, block_date_ward UINTEGER, block_phone_given UINTEGER,
+  block_phone_date UINTEGER, block_phone_family UINTEGER, block_bag UINTEGER, block_skeleton UINTEGER,
+  block_name UINTEGER, block_insurance BIGINT[]
+)""",
+            "DELETE FROM match_record",
+            "DELETE FROM match_edge",
+            "DELETE FROM match_state",
+        ),
+    ),
 )
