@@ -14,7 +14,7 @@ from dedup.rules.covering import stride
 from dedup.rules.keeping import Period, within
 from dedup.rules.reading import LIFETIME_SECONDS
 from dedup.rules.resolving import RuleBook
-from dedup.warehouse import count
+from dedup.warehouse import count, one_thread
 
 __all__ = ["choose_everybody", "choose_lines", "choose_persons", "earlier_chains"]
 
@@ -75,40 +75,43 @@ def choose_lines(con: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
 CREATE TEMP TABLE chosen_record AS
 SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON w.person_id = p.person_id""")
     con.execute("CREATE TEMP VIEW record AS FROM chosen_record")
-    scans = _scans(con, book) or [_scan("false")]
-    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(scans)}")
+    late, lookups = _late(con, book), _lookups(con)
+    if lookups is None:
+        late.append(_scan("NOT r.recent"))
+    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(late or [_scan('false')])}")
+    if lookups:
+        with one_thread(con):  # the engine looks at one place after the other, and a thread that waits is busy
+            con.execute(f"INSERT INTO chosen_line {' UNION ALL '.join(lookups)}")
     con.execute("CREATE TEMP VIEW chosen AS FROM chosen_line")
     return count(con, "SELECT count(*) FROM chosen")
 
 
-def _scans(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
-    """Disjoint SELECTs of lines. Each that names a time compares one column with a constant: so DuckDB passes over the
-    parts of the history that hold nothing so late."""
-    scans = _others(con)
+def _late(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
+    """Disjoint SELECTs of the lines of persons who are ``recent``. Each compares one column with a constant: so DuckDB
+    passes over the parts of the history that hold nothing so late."""
     row = con.execute("SELECT min(since) FROM wanted WHERE recent").fetchone()
-    if row and row[0]:
-        start = f"TIMESTAMP '{row[0]}' - to_seconds({_reach(book)})"
-        late = [
-            f"l.ordered_at >= {start}",
-            f"l.ordered_at < {start} AND l.collected_at >= {start}",
-            f"l.ordered_at < {start} AND l.collected_at IS NULL AND l.resulted_at >= {start}",
-        ]
-        early = f"l.ordered_at < {start} AND coalesce(l.collected_at, l.resulted_at, l.ordered_at) < {start}"
-        if codes := _lifelong(con, book):
-            late.append(f"{early} AND l.code_id IN ({', '.join(map(str, codes))})")
-        scans += [_scan(f"r.recent AND {condition}") for condition in late]
-    return scans
+    if not row or not row[0]:
+        return []
+    start = f"TIMESTAMP '{row[0]}' - to_seconds({_reach(book)})"
+    late = [
+        f"l.ordered_at >= {start}",
+        f"l.ordered_at < {start} AND l.collected_at >= {start}",
+        f"l.ordered_at < {start} AND l.collected_at IS NULL AND l.resulted_at >= {start}",
+    ]
+    early = f"l.ordered_at < {start} AND coalesce(l.collected_at, l.resulted_at, l.ordered_at) < {start}"
+    if codes := _lifelong(con, book):
+        late.append(f"{early} AND l.code_id IN ({', '.join(map(str, codes))})")
+    return [_scan(f"r.recent AND {condition}") for condition in late]
 
 
-def _others(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """The lines of persons who are not ``recent``: most nights a handful, and anywhere in the history."""
+def _lookups(con: duckdb.DuckDBPyConnection) -> list[str] | None:
+    """SELECTs of the lines of persons who are not ``recent``, one by one: most nights a handful, and anywhere in the
+    history. None: there are too many of them."""
     found = con.execute(
         "SELECT line_id FROM line SEMI JOIN (FROM record WHERE NOT recent) AS r USING (patient_record_id) "
         f"WHERE superseded_by IS NULL LIMIT {_FEW + 1}"
     ).fetchall()
-    if len(found) > _FEW:
-        return [_scan("NOT r.recent")]
-    return [f"{_LINES} WHERE l.line_id = {line_id}" for (line_id,) in found]
+    return None if len(found) > _FEW else [f"{_LINES} WHERE l.line_id = {line_id}" for (line_id,) in found]
 
 
 _LINES = f"SELECT {', '.join(f'l.{name}' for name in _READ)} FROM line AS l"
