@@ -3,18 +3,20 @@
     python -m benchmarks.loading.speed [--rows N] [FORMAT…]
 
 CSV: DuckDB's own read of the same file into a table, all text. XML: lxml's bare ``iterparse`` over the same bytes,
-inline payloads. HL7 and FHIR: messages and resources a CPU-second, of the reader alone, then with more of the load.
-Files are made of the samples, with other keys.
+inline payloads; many files by one process and by one for each processor, by the clock. HL7 and FHIR: messages and
+resources a CPU-second, of the reader alone, then with more of the load. Files are made of the samples, with other keys.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lxml import etree
@@ -23,7 +25,7 @@ from dedup.loading import load
 from dedup.loading.formats import FORMATS
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.receiving import receive
-from dedup.settings import Settings
+from dedup.settings import Settings, WarehouseSettings
 from dedup.warehouse import memory_warehouse, one_thread, start_run
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples" / "formats"
@@ -33,6 +35,12 @@ def cpu(work: Callable[[], object]) -> float:
     started = time.process_time()
     work()
     return time.process_time() - started
+
+
+def clock(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def landed(path: Path) -> tuple[float, int]:
@@ -83,8 +91,8 @@ def csv_file(path: Path, rows: int) -> Path:
     return path
 
 
-def xml_file(path: Path, rows: int) -> Path:
-    """One inline encounter of 20 services, with as many fields as a real one, again and again."""
+def xml_file(path: Path, rows: int, first: int = 0) -> Path:
+    """One inline encounter of 20 services, with as many fields as a real one, again and again, numbered on."""
     service = re.search(
         r"<CHI_TIET_DVKT>.*?</CHI_TIET_DVKT>", _inline((SAMPLES / "insurance.xml").read_text(encoding="utf-8"))
     )
@@ -95,7 +103,7 @@ def xml_file(path: Path, rows: int) -> Path:
     with path.open("w", encoding="utf-8") as out:
         out.write("<GIAMDINHHS><THONGTINDONVI><MACSKCB>98001</MACSKCB></THONGTINDONVI><THONGTINHOSO>")
         out.write("<NGAYLAP>20260402</NGAYLAP><DANHSACHHOSO>")
-        for number in range(rows // 20):
+        for number in range(first, first + rows // 20):
             stay = f"<TONG_HOP><MA_LK>{number}</MA_LK><MA_BN>{number}</MA_BN><MA_CSKCB>98001</MA_CSKCB></TONG_HOP>"
             text = "".join(
                 re.sub(r"<STT>\d+", f"<STT>{place}", re.sub(r"<MA_LK>[^<]*", f"<MA_LK>{number}", one, count=1), count=1)
@@ -163,9 +171,21 @@ def tell_xml(place: Path, rows: int) -> None:
     print(f"xml: {read:,} rows, {ours:.2f} CPU-s; bare iterparse {floor:.2f}; speed {floor / ours:.2f} (at least 0.8)")
 
 
+def tell_xml_files(place: Path, rows: int) -> None:
+    for number in range(8):
+        xml_file(place / f"{number}.xml", rows // 32, first=number * rows)
+    took = []
+    for threads in (1, os.cpu_count() or 1):
+        with memory_warehouse(WarehouseSettings(threads=threads)) as warehouse, start_run(warehouse, "load") as run:
+            took.append(clock(partial(load, warehouse, run, [place], Settings())))
+    one, each = took
+    print(f"xml, 8 files: {one:.1f} s by one process, {each:.1f} s by one a processor, {one / each:.2f} times as fast")
+
+
 TOLD: dict[str, Callable[[Path, int], None]] = {
     "csv": tell_csv,
     "xml": tell_xml,
+    "xml-files": tell_xml_files,
     "hl7": lambda place, rows: tell("hl7", "messages", hl7_file(place / "a.hl7", rows // 4), 1, 100_000),
     "fhir": lambda place, rows: tell("fhir", "resources", fhir_file(place / "a.ndjson", rows // 2), 2, 60_000),
 }

@@ -1,7 +1,7 @@
 """The formats that can be loaded. A new one is one module and one line here.
 
 A module has ``recognise(head)``, which looks at the first megabyte of the bytes (never at the name), and
-``land(landing, path)``, which turns the file into canonical columns as text.
+``land(landing, path)``, which turns the file into canonical columns as text, or puts it by to be read with others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Format(Protocol):
         """Whether a file that begins with ``head`` is of this format."""
 
     def land(self, landing: Landing, path: Path) -> None:
-        """Stage the rows of the file."""
+        """Stage the rows of the file, or set ``put_by`` for whoever reads many at once (``receiving``)."""
 
     # A module may also have ``finish(landings) -> notes``, called when all files of the run have landed, and
     # ``remember(con)``, called in the load's transaction when everything has been stored; it answers with notes.

@@ -1,4 +1,4 @@
-"""Insurance XML fields → canonical columns, as SQL over the three tables a batch is collected in.
+"""Insurance XML fields → canonical columns, as SQL over the tables of a part (``insurance_reading``).
 
 Field names are those of the annexes of decisions 130/QĐ-BYT, 4750/QĐ-BYT and 3176/QĐ-BYT; those that only
 4210/QĐ-BYT has are marked.
@@ -50,20 +50,18 @@ RESULTS = ("MA_DICH_VU", "NGAY_KQ", "GIA_TRI", "DON_VI_DO", "KET_LUAN")
 
 #: One row an order, with its stay and its first result: by service and result time, else by service alone.
 SOURCE = """(
-    SELECT o.*, s.* EXCLUDE (encounter_no, MA_LK), coalesce(timed.result, untimed.result) AS result
-    FROM xml3 AS o
-    JOIN xml1 AS s USING (encounter_no)
+    SELECT o.*, s.* EXCLUDE (stay, MA_LK), coalesce(timed.result, untimed.result) AS result
+    FROM read_orders AS o
+    JOIN read_stays AS s USING (stay)
     LEFT JOIN (
-        SELECT encounter_no, MA_DICH_VU, NGAY_KQ, arg_min({'value': GIA_TRI, 'unit': DON_VI_DO, 'said': KET_LUAN},
-                                                          result_no) AS result
-        FROM xml4 GROUP BY ALL
-    ) AS timed ON timed.encounter_no = o.encounter_no AND timed.MA_DICH_VU = o.MA_DICH_VU
-              AND timed.NGAY_KQ = o.NGAY_KQ
+        SELECT stay, MA_DICH_VU, NGAY_KQ, arg_min({'value': GIA_TRI, 'unit': DON_VI_DO, 'said': KET_LUAN},
+                                                  result_no) AS result
+        FROM read_results GROUP BY ALL
+    ) AS timed ON timed.stay = o.stay AND timed.MA_DICH_VU = o.MA_DICH_VU AND timed.NGAY_KQ = o.NGAY_KQ
     LEFT JOIN (
-        SELECT encounter_no, MA_DICH_VU, arg_min({'value': GIA_TRI, 'unit': DON_VI_DO, 'said': KET_LUAN},
-                                                 result_no) AS result
-        FROM xml4 GROUP BY ALL
-    ) AS untimed ON untimed.encounter_no = o.encounter_no AND untimed.MA_DICH_VU = o.MA_DICH_VU
+        SELECT stay, MA_DICH_VU, arg_min({'value': GIA_TRI, 'unit': DON_VI_DO, 'said': KET_LUAN}, result_no) AS result
+        FROM read_results GROUP BY ALL
+    ) AS untimed ON untimed.stay = o.stay AND untimed.MA_DICH_VU = o.MA_DICH_VU
 )"""
 
 

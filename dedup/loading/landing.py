@@ -97,7 +97,7 @@ class Landing:
     whole_encounters: bool = False
     in_parts: bool = False  #: a row says what is new of its line; what it leaves out stays
     unknown_columns: list[str] = field(default_factory=list)
-    clean: CleanFile | None = None  #: not read yet: it will be, together with others
+    put_by: CleanFile | Path | None = None  #: not read yet: it will be, together with others of its format
 
     def insert(
         self,

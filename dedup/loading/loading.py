@@ -48,6 +48,7 @@ def load(
     exist, ConfigError when the facility register or a mapping is wrong; damaged deliveries do not raise, they are
     counted (``over_limit``).
     """
+    readers = count(warehouse.con, "SELECT current_setting('threads')")
     with run.stage("load") as stage, one_thread(warehouse.con, of=_FEW):
         register = settings.loading.register_path
         if register is not None:
@@ -57,7 +58,8 @@ def load(
         mappings = read_mappings(settings.loading.mapping)
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
-            arrivals, repeated, notes = receive(warehouse, run.track("load", found.paths), mappings, settings.fhir)
+            paths = run.track("load", found.paths)
+            arrivals, repeated, notes = receive(warehouse, paths, mappings, settings.fhir, readers=readers)
             type_rows(con)
             work = _A_ROW * count(con, "SELECT count(*) FROM landed")
             with small_memory(con, work), warehouse.transaction():

@@ -14,12 +14,13 @@ from dedup.loading.counting import sha256
 from dedup.loading.encodings import decoded
 from dedup.loading.fhir import is_manifest
 from dedup.loading.formats import FORMATS, recognise
+from dedup.loading.insurance_xml import read_together as read_xml
 from dedup.loading.landing import Landing
 from dedup.loading.mapped import choose, land_mapped
 from dedup.loading.mapping import Mapping
 from dedup.loading.register import is_register
 from dedup.loading.summary import DeliverySummary
-from dedup.loading.table_layout import read_together
+from dedup.loading.table_layout import read_together as read_tables
 from dedup.settings import FhirSettings
 from dedup.warehouse import Warehouse, bring_in, scratch
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Arrival", "receive"]
 
 _HANDFUL = 1_000  # files
-_HANDFUL_BYTES = 64 << 20
+_HANDFUL_BYTES = 256 << 20  # where a second name is no copy, they take no room
 
 
 @dataclass(frozen=True)
@@ -43,35 +44,45 @@ class Arrival:
 
 
 def receive(
-    warehouse: Warehouse, paths: Iterable[Path], mappings: Sequence[Mapping] = (), fhir: FhirSettings | None = None
+    warehouse: Warehouse,
+    paths: Iterable[Path],
+    mappings: Sequence[Mapping] = (),
+    fhir: FhirSettings | None = None,
+    *,
+    readers: int = 1,
 ) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
     """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log.
 
-    The engine is confined: of all files it can reach those that are being read, under plain names.
+    The engine is confined: of all files it can reach those that are being read, under plain names. ``readers``: how
+    many processes may read at a time, where a format is read by processes.
     """
     desk = _Desk(warehouse.con, mappings, fhir or FhirSettings())
-    for together in _handfuls(paths):
+    for together in _handfuls(paths, readers):
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
         with scratch(warehouse.confine()) as folder:
             first = len(desk.arrivals)
             for path in together:
                 desk.take(path, folder)
-            read_together([one.landing for one in desk.arrivals[first:]])
+            landings = [one.landing for one in desk.arrivals[first:]]
+            read_tables(landings)
+            read_xml(landings, readers)
     desk.finish()
     return desk.arrivals, desk.repeated, desk.notes
 
 
-def _handfuls(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    """Files that are read together: many small ones, a large one or an archive alone."""
+def _handfuls(paths: Iterable[Path], readers: int) -> Iterator[list[Path]]:
+    """Files that are read together: many small ones, a large one for each reader, or an archive alone."""
     together: list[Path] = []
-    size = 0
+    size, alone = 0, False
     for path in paths:
-        own = _HANDFUL_BYTES if is_archive(path) else path.stat().st_size
-        if together and (size + own > _HANDFUL_BYTES or len(together) == _HANDFUL):
+        packed = is_archive(path)
+        full = len(together) == _HANDFUL or (size > _HANDFUL_BYTES and len(together) >= readers)
+        if together and (packed or alone or full):
             yield together
             together, size = [], 0
         together.append(path)
-        size += own
+        size += path.stat().st_size
+        alone = packed
     if together:
         yield together
 

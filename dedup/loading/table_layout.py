@@ -57,7 +57,7 @@ def land_csv(landing: Landing, path: Path, layout: Layout) -> None:
         land_damaged(landing, path, layout)
     else:
         plain = all(column.isalnum() for column in layout.columns.values())  # no expression that could add blanks
-        landing.clean = CleanFile(path, layout, plain and scan.tidy)
+        landing.put_by = CleanFile(path, layout, plain and scan.tidy)
     landing.check_columns(layout.missing)
 
 
@@ -65,8 +65,8 @@ def read_together(landings: Iterable[Landing]) -> None:
     """Read and type the files that were put by, those of one layout in one query."""
     alike: list[tuple[CleanFile, list[Landing]]] = []
     for landing in landings:
-        clean = landing.clean
-        if clean is None:
+        clean = landing.put_by
+        if not isinstance(clean, CleanFile):
             continue
         for first, group in alike:
             if first.layout == clean.layout and first.tidy == clean.tidy:
@@ -82,12 +82,12 @@ def _read(group: list[Landing], like: CleanFile) -> None:
     """Read a group; when the engine stumbles or counts otherwise, its halves, and a single file line by line."""
     if _read_clean(group, like):
         for landing in group:
-            landing.rows_read, landing.clean = landing.counted, None
+            landing.rows_read, landing.put_by = landing.counted, None
     elif len(group) == 1:
         (landing,) = group
-        if landing.clean is not None:
-            land_damaged(landing, landing.clean.path, like.layout)
-            landing.clean = None
+        if isinstance(landing.put_by, CleanFile):
+            land_damaged(landing, landing.put_by.path, like.layout)
+            landing.put_by = None
     else:
         half = len(group) // 2
         _read(group[:half], like)
@@ -104,7 +104,7 @@ def _read_clean(group: list[Landing], like: CleanFile) -> bool:
         f"FROM read_csv(?, auto_detect = false, header = false, skip = {layout.header_rows}, strict_mode = true, "
         f"compression = 'none', delim = '{layout.delimiter}', quote = '\"', escape = '\"', columns = {{{names}}}))"
     )
-    paths = [str(landing.clean.path) for landing in group if landing.clean is not None]
+    paths = [str(landing.put_by.path) for landing in group if isinstance(landing.put_by, CleanFile)]
     mine = f"FROM landed WHERE delivery_no IN ({', '.join(map(str, numbers))})"
     try:
         insert_typed(con, source, [paths], tidy=like.tidy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,23 +42,25 @@ def warehouse() -> Iterable[Warehouse]:
         yield made
 
 
+def loading(
+    warehouse: Warehouse,
+    *paths: Path,
+    sensitive: Iterable[tuple[str, str, str | None]] = (),
+    fhir: FhirSettings | None = None,
+    **settings: object,
+) -> LoadSummary:
+    """Load paths; further keyword arguments are loading settings."""
+    with start_run(warehouse, "load") as run:
+        chosen = Settings(loading=LoadingSettings(**settings), fhir=fhir or FhirSettings())  # type: ignore[arg-type]
+        summary = load(warehouse, run, paths, chosen, sensitive)
+    check_counts(warehouse, summary)
+    return summary
+
+
 @pytest.fixture
 def loader(warehouse: Warehouse) -> Loader:
-    """Load paths into ``warehouse``; keyword arguments are loading settings."""
-
-    def go(
-        *paths: Path,
-        sensitive: Iterable[tuple[str, str, str | None]] = (),
-        fhir: FhirSettings | None = None,
-        **settings: object,
-    ) -> LoadSummary:
-        with start_run(warehouse, "load") as run:
-            chosen = Settings(loading=LoadingSettings(**settings), fhir=fhir or FhirSettings())  # type: ignore[arg-type]
-            summary = load(warehouse, run, paths, chosen, sensitive)
-        check_counts(warehouse, summary)
-        return summary
-
-    return go
+    """``loading`` into ``warehouse``."""
+    return partial(loading, warehouse)
 
 
 def check_counts(warehouse: Warehouse, summary: LoadSummary) -> None:
