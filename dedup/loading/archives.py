@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from dedup.loading.finding import as_text, is_passed_over
+
 __all__ = ["ArchiveError", "Member", "is_archive", "members"]
 
 MAX_MEMBERS = 10_000
@@ -124,9 +126,7 @@ def _unpack(path: Path, name: str, folder: Path, budget: _Budget, depth: int, la
 
 
 def _is_passed_over(inner: str) -> bool:
-    """Hidden files, as some systems put beside every file, and README files: as in a folder."""
-    parts = inner.replace("\\", "/").split("/")
-    return any((part.startswith(".") and part.strip(".")) or part.upper().startswith("README") for part in parts)
+    return any(is_passed_over(part) for part in inner.replace("\\", "/").split("/") if part.strip("."))
 
 
 def _copy(stream: IO[bytes], target: Path, budget: _Budget) -> None:
@@ -167,8 +167,7 @@ def _zst(path: Path, name: str) -> Iterator[tuple[IO[bytes], str]]:
 
 def _shown(name: str) -> str:
     """A member's name as text for the log, without control characters."""
-    text = name.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() else "?" for c in text)[-200:]
+    return "".join(c if c.isprintable() else "?" for c in as_text(name))[-200:]
 
 
 _OPEN: dict[str, Any] = {"zip": _zip, "tar": _tar, "gz": _gz, "zst": _zst}

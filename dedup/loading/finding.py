@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dedup.errors import InputError
 
-__all__ = ["Found", "find"]
+__all__ = ["Found", "as_text", "find", "is_passed_over"]
 
 
 class Found:
@@ -55,7 +55,7 @@ def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
 def _walk(folder: Path, found: Found) -> Iterator[Path]:
     """Files below ``folder``. Links are not followed: a delivery must not lead out of its folder."""
     for entry in sorted(os.scandir(folder), key=lambda one: one.name):
-        if entry.name.startswith(".") or entry.name.upper().startswith("README"):
+        if is_passed_over(entry.name):
             continue
         if entry.is_symlink():
             found.notes.append("A symbolic link in an input folder was passed over.")
@@ -63,6 +63,16 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
             yield from _walk(Path(entry.path), found)
         else:
             yield Path(entry.path)
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder is no delivery: hidden, as some systems put beside every file, or a README."""
+    return name.startswith(".") or name.upper().startswith("README")
+
+
+def as_text(name: str) -> str:
+    """A file's name without the bytes that are no text."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _is_readable(path: Path, found: Found) -> bool:

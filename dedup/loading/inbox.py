@@ -13,6 +13,7 @@ from pathlib import Path
 from dedup.errors import UsageError
 from dedup.loading.archives import ArchiveError, is_archive, members
 from dedup.loading.counting import sha256
+from dedup.loading.finding import as_text, is_passed_over
 from dedup.settings import InboxSettings
 from dedup.warehouse import Warehouse, aside, scratch
 
@@ -31,7 +32,7 @@ class Waiting:
 
 
 def ready(inbox: InboxSettings, *, at: float | None = None) -> list[Waiting]:
-    """Files nobody has touched for ``settle_seconds``, by name; hidden, unfinished and linked ones are left.
+    """Files nobody has touched for ``settle_seconds``, by name; hidden, README, unfinished and linked ones are left.
 
     ``at``: the present, in seconds since 1970. Raises UsageError when there is no such folder.
     """
@@ -44,8 +45,7 @@ def ready(inbox: InboxSettings, *, at: float | None = None) -> list[Waiting]:
         for path in sorted(inbox.path.rglob("*"))
         if path.is_file()
         and not path.is_symlink()
-        and not any(part.startswith(".") for part in path.relative_to(inbox.path).parts)
-        and not path.name.upper().startswith("README")
+        and not any(is_passed_over(part) for part in path.relative_to(inbox.path).parts)
         and path.suffix.lower() not in UNFINISHED
         and path.stat().st_mtime <= latest
         and not any(path.resolve().is_relative_to(folder) for folder in apart)
@@ -80,7 +80,7 @@ def put_away(
 
 def _wrong(warehouse: Warehouse, path: Path, bad: Mapping[str, str]) -> list[str]:
     """Which of the deliveries ``bad`` the file is, or, an archive, holds."""
-    name = path.name.encode("utf-8", "replace").decode("utf-8")
+    name = as_text(path.name)
     ids = {sha256(path)}
     if any(f"{source}/".startswith(f"{name}/") for source in bad.values()) and is_archive(path):
         with scratch(warehouse.path and warehouse.path.parent) as folder, contextlib.suppress(ArchiveError):

@@ -69,7 +69,7 @@ def load(
                     if hasattr(FORMATS[name], "remember"):
                         notes += FORMATS[name].remember(con)  # type: ignore[attr-defined]
                 refresh_identities(con)
-                deliveries = [_summary(con, one) for one in arrivals]
+                deliveries = _summaries(con, arrivals)
                 _write(con, arrivals, deliveries, run.run_id)
             replaced = _replaced(con, arrivals)
         finally:
@@ -118,21 +118,24 @@ def _waves(landings: Sequence[Landing]) -> list[Wave]:
     return waves
 
 
-def _summary(con: duckdb.DuckDBPyConnection, one: Arrival) -> DeliverySummary:
-    rows = con.execute(
-        "SELECT outcome, CAST(sum(rows) AS BIGINT) FROM outcome WHERE delivery_no = ? GROUP BY outcome",
-        [one.landing.delivery_no],
-    ).fetchall()
-    counts = one.landing.skipped + Counter({str(name): int(count) for name, count in rows})
-    skipped = {reason: counts[reason] for reason in _SKIPS if counts.get(reason)}
+def _summaries(con: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> list[DeliverySummary]:
+    outcomes: dict[int, Counter[str]] = {one.landing.delivery_no: Counter(one.landing.skipped) for one in arrivals}
+    sql = "SELECT delivery_no, outcome, CAST(sum(rows) AS BIGINT) FROM outcome GROUP BY ALL"
+    for number, outcome, rows in con.execute(sql).fetchall():
+        outcomes[number][outcome] += rows
+    return [_summary(one, outcomes[one.landing.delivery_no]) for one in arrivals]
+
+
+def _summary(one: Arrival, counts: Counter[str]) -> DeliverySummary:
+    skipped = {reason: counts[reason] for reason in _SKIPS if counts[reason]}
     return DeliverySummary(
         delivery_id=one.delivery_id,
         source_name=one.source_name,
         format=one.format,
         rows_read=one.landing.rows_read,
-        rows_loaded=counts.get("loaded", 0),
-        rows_rejected=counts.get("rejected", 0),
-        rows_duplicate=counts.get("duplicate", 0),
+        rows_loaded=counts["loaded"],
+        rows_rejected=counts["rejected"],
+        rows_duplicate=counts["duplicate"],
         rows_skipped=sum(skipped.values()),
         rows_counted=one.landing.counted,
         skipped=skipped,

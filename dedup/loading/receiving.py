@@ -13,6 +13,7 @@ from dedup.loading.archives import ArchiveError, Member, is_archive, members
 from dedup.loading.counting import sha256
 from dedup.loading.encodings import decoded
 from dedup.loading.fhir import is_manifest
+from dedup.loading.finding import as_text
 from dedup.loading.formats import FORMATS, recognise
 from dedup.loading.insurance_xml import read_together as read_xml
 from dedup.loading.landing import Landing
@@ -103,7 +104,7 @@ class _Desk:
         self.notes: list[str] = []
 
     def take(self, path: Path, folder: Path) -> None:
-        name = path.name.encode("utf-8", "replace").decode("utf-8")
+        name = as_text(path.name)
         packed = is_archive(path)
         place = path.resolve() if packed else path.resolve().parent
         self.scope = str(self.scopes.setdefault(place, len(self.scopes)))
