@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.loading import forget, load
+from dedup.loading import forget
 from dedup.schema import TABLES
-from dedup.settings import Settings
 from dedup.warehouse import Warehouse, memory_warehouse, start_run
-from tests.loading.conftest import check_counts, rows, stored
+from tests.loading.conftest import loading, rows, stored
 
 Resource = dict[str, Any]
 SENSITIVE = [("loinc", "75622-1", None)]
@@ -154,14 +153,18 @@ FEED: list[Resource] = [
 ]
 
 
+def put(place: str, resources: list[Resource]) -> Path:
+    """One more file of NDJSON."""
+    path = Path(place) / f"{len(list(Path(place).iterdir()))}.ndjson"
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in resources), encoding="utf-8")
+    return path
+
+
 def told(nights: list[list[Resource]]) -> dict[str, object]:
     """What a warehouse says after the nights, each of which brings one file."""
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
-        for number, night in enumerate(nights):
-            path = Path(place) / f"{number}.ndjson"
-            path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in night), encoding="utf-8")
-            with start_run(warehouse, "load") as run:
-                check_counts(warehouse, load(warehouse, run, [path], Settings(), SENSITIVE))
+        for night in nights:
+            loading(warehouse, put(place, night), sensitive=SENSITIVE)
             no_secret(warehouse)
         # A report may wait for a result for ever: of a test that may not be kept nothing is.
         still = "SELECT kind, body FROM fhir_wanted JOIN fhir_resource USING (resource_key)"
@@ -225,18 +228,14 @@ def test_archives_of_one_folder_know_each_other() -> None:
                 with zipfile.ZipFile(paths[-1], "w") as archive:
                     archive.writestr("a.ndjson", "\n".join(json.dumps(one, ensure_ascii=False) for one in night))
             for arrived in [paths] if together else [[path] for path in paths]:
-                with start_run(warehouse, "load") as run:
-                    check_counts(warehouse, load(warehouse, run, arrived, Settings(), SENSITIVE))
+                loading(warehouse, *arrived, sensitive=SENSITIVE)
             assert stored(warehouse) == WHOLE["lines"]
 
 
 def test_retention_forgets_what_nobody_named_since() -> None:
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
-        path = Path(place) / "a.ndjson"
         open_feed = [one for one in FEED if one["resourceType"] != "Patient"]
-        path.write_text("".join(json.dumps(one) + "\n" for one in open_feed), encoding="utf-8")
-        with start_run(warehouse, "load") as run:
-            load(warehouse, run, [path], Settings(), SENSITIVE)
+        loading(warehouse, put(place, open_feed), sensitive=SENSITIVE)
         kinds = "SELECT DISTINCT kind FROM fhir_resource WHERE kind IN ('ServiceRequest', 'Specimen', 'Organization')"
         for day, left in (
             (datetime.date(2026, 1, 1), 3),
@@ -254,11 +253,8 @@ def test_what_waited_and_turns_out_to_be_wrong_is_told() -> None:
     """It was counted as waiting on its own night; when its hospital comes, the row is wrong, not lost."""
     wrong = request("r9", 1, authoredOn="2026-13-45", requester=reference("Organization", "other"))
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
-        for number, night in enumerate([[wrong], [patient(1), organisation("other", "98003")]]):
-            path = Path(place) / f"{number}.ndjson"
-            path.write_text("".join(json.dumps(one) + "\n" for one in night), encoding="utf-8")
-            with start_run(warehouse, "load") as run:
-                check_counts(warehouse, load(warehouse, run, [path], Settings(), SENSITIVE))
+        for night in ([wrong], [patient(1), organisation("other", "98003")]):
+            loading(warehouse, put(place, night), sensitive=SENSITIVE)
         assert rows(warehouse, "SELECT rows_skipped, rows_rejected FROM delivery ORDER BY delivery_no") == [
             (1, 0),
             (0, 0),
@@ -297,11 +293,8 @@ def test_a_result_that_was_an_error_is_taken_back_on_any_night(first: list[Resou
 
 def told_lines(nights: list[list[Resource]]) -> list[Any]:
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
-        for number, night in enumerate(nights):
-            path = Path(place) / f"{number}.ndjson"
-            path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in night), encoding="utf-8")
-            with start_run(warehouse, "load") as run:
-                check_counts(warehouse, load(warehouse, run, [path], Settings()))
+        for night in nights:
+            loading(warehouse, put(place, night))
         return stored(warehouse)
 
 
@@ -313,12 +306,7 @@ def test_requests_of_one_number_and_two_patients_are_two() -> None:
     ]
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
         for night in (files, [[observation("o1", 1, "r1")]], [[observation("o2", 2, "r1", "6")]]):
-            paths = []
-            for file in night:
-                paths.append(Path(place) / f"{len(list(Path(place).iterdir()))}.ndjson")
-                paths[-1].write_text("".join(json.dumps(one) + "\n" for one in file), encoding="utf-8")
-            with start_run(warehouse, "load") as run:
-                load(warehouse, run, paths, Settings())
+            loading(warehouse, *[put(place, file) for file in night])
         assert [(line[0], line[14]) for line in stored(warehouse)] == [("98001", "5"), ("98002", "6")]
 
 
@@ -330,11 +318,8 @@ def test_a_request_that_becomes_another_hospitals_is_told() -> None:
     ]
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
         notes = []
-        for number, night in enumerate(hospitals):
-            path = Path(place) / f"{number}.ndjson"
-            path.write_text("".join(json.dumps(one) + "\n" for one in night), encoding="utf-8")
-            with start_run(warehouse, "load") as run:
-                summary = load(warehouse, run, [path], Settings())
+        for night in hospitals:
+            summary = loading(warehouse, put(place, night))
             notes.append([note for note in summary.notes if "share a folder" in note])
         assert [len(found) for found in notes] == [0, 1]
         assert "1 requests" in notes[1][0]
@@ -345,11 +330,8 @@ def test_retention_does_not_forget_that_a_recent_request_may_not_be_kept() -> No
     nights = [[organisation("home", "98001"), patient(1), request("h1", 1, "75622-1")]]
     nights += [[observation("o1", 1, "h1", VALUE_OF_HIV, code={"text": "own code"})]]
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
-        for number, night in enumerate(nights):
-            path = Path(place) / f"{number}.ndjson"
-            path.write_text("".join(json.dumps(one) + "\n" for one in night), encoding="utf-8")
-            with start_run(warehouse, "load") as run:
-                load(warehouse, run, [path], Settings(), SENSITIVE)
+        for night in nights:
+            loading(warehouse, put(place, night), sensitive=SENSITIVE)
             no_secret(warehouse)
             with start_run(warehouse, "vacuum") as run:
                 forget(warehouse, run, datetime.date(2026, 1, 1))
