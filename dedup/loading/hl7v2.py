@@ -2,7 +2,7 @@
 
 Plain or with MLLP framing, with or without batch headers, any separators, character sets by MSH-18. A row is an OBR. A
 result carries the key of its order, so it supersedes the order's line: the placer's order number (else the filler's),
-and the place among the OBR of that number in the message.
+and the place among the OBR of that number in the message. An ORC that cancels an order without an OBR ends its lines.
 
 ``hl7v2_text`` makes messages all alike, ``hl7v2_cells`` takes them apart as columns, ``hl7v2_fields`` knows segments
 and fields, ``hl7v2_sql`` the canonical columns.
@@ -11,6 +11,7 @@ and fields, ``hl7v2_sql`` the canonical columns.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dedup.loading.hl7v2_cells import Chunk
     from dedup.loading.hl7v2_text import Alike
 
-__all__ = ["land", "recognise"]
+__all__ = ["finish", "land", "recognise"]
 
 _TOGETHER = 8  # of the pieces a file is read in so many are staged at once
 
@@ -36,6 +37,7 @@ def recognise(head: bytes) -> bool:
 
 def land(landing: Landing, path: Path) -> None:
     """Stage the file some thousand messages at a time; ``landing.counted`` becomes the number of OBR in it."""
+    from dedup.loading.hl7v2_cancelled import find_cancelled, keep_cancelled
     from dedup.loading.hl7v2_text import BEFORE, alike, breaks_off, chunks
 
     landing.in_parts = True
@@ -48,6 +50,9 @@ def land(landing: Landing, path: Path) -> None:
             part = alike(data, codec)
             messages += int(part.chunk.named("MSH").sum())
             promised += _promised(part.chunk)
+            cancelled = find_cancelled(part.chunk, part.undecoded)
+            if cancelled is not None:
+                keep_cancelled(landing, cancelled, number)
             orders = _orders(landing, part, number)
             number += len(orders)
             waiting.append((orders, part.escaped))
@@ -59,6 +64,13 @@ def land(landing: Landing, path: Path) -> None:
     )
     if cut or messages < promised:
         landing.fail("unreadable_file")
+
+
+def finish(landings: Sequence[Landing]) -> list[str]:
+    """End what was cancelled without an OBR; notes for the run log."""
+    from dedup.loading.hl7v2_cancelled import apply_cancelled
+
+    return apply_cancelled(landings) if landings else []
 
 
 def _orders(landing: Landing, part: Alike, before: int) -> Any:

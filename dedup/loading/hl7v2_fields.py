@@ -16,8 +16,9 @@ import numpy.typing as npt
 from dedup.loading.hl7v2_cells import Cells, Chunk, Ints, Mask, Rows, Segments, Words, first_given, word
 from dedup.schema import ABNORMAL_FLAGS
 
-__all__ = ["CARDS", "CORRECTED", "NO_RESULT", "UNFINISHED", "find_orders"]
+__all__ = ["CANCELLING", "CARDS", "CORRECTED", "NO_RESULT", "UNFINISHED", "find_orders"]
 
+CANCELLING = ("CA", "OC", "CR", "DC", "OD")  # ORC-1
 CARDS = 4  # of a patient's insurance cards so many are read
 _REPETITIONS = 32  # of an identifier field so many are looked at
 

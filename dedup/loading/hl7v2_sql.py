@@ -6,7 +6,7 @@ classes table 0004.
 
 from __future__ import annotations
 
-from dedup.loading.hl7v2_fields import CARDS, CORRECTED, NO_RESULT, UNFINISHED
+from dedup.loading.hl7v2_fields import CANCELLING, CARDS, CORRECTED, NO_RESULT, UNFINISHED
 from dedup.loading.hl7v2_text import STAND_INS
 from dedup.schema import ORDER_REASONS
 
@@ -15,7 +15,7 @@ __all__ = ["SOURCE", "columns"]
 
 # A cancelled order is cancelled whatever else is said. W and D withdraw a wrong result, X says there will be none.
 _STATUS = f"""CASE
-    WHEN control IN ('CA', 'OC', 'CR', 'DC', 'OD') OR order_status = 'CA' OR result_status = 'X' THEN 'cancelled'
+    WHEN control IN {CANCELLING} OR order_status = 'CA' OR result_status = 'X' THEN 'cancelled'
     WHEN states = {NO_RESULT} THEN 'cancelled'
     WHEN result_status = 'C' OR states & {CORRECTED} > 0 AND result_status IN ('F', '') THEN 'corrected'
     WHEN result_status = 'F' THEN 'final'
