@@ -13,6 +13,7 @@ __all__ = [
     "CANONICAL",
     "CODE_SYSTEMS",
     "COVERAGES",
+    "MATCH_METHODS",
     "ORDER_REASONS",
     "PUBLIC_TABLES",
     "RESULTED",
@@ -40,6 +41,8 @@ CODE_SYSTEMS = ("vn-service", "loinc", "local")
 ABNORMAL_FLAGS = ("N", "L", "H", "LL", "HH", "A", "AA", "POS", "NEG")
 ORDER_REASONS = ("clinical_change", "expired", "poor_specimen", "identity_doubt", "lab_level", "other")
 SCOPES = ("elsewhere", "same_facility")
+#: How a record joined its person; ``given``: rules are tried on persons somebody else found.
+MATCH_METHODS = ("national_id", "insurance_id", "fuzzy", "review", "single", "given")
 #: From the strongest to the weakest.
 VERDICTS = ("avoidable", "review", "justified", "unrecognised", "pending")
 COVERAGES = ("same", "panel", "components", "partial")
@@ -361,8 +364,8 @@ _MATCHED = (
             "facility_id": "VARCHAR",
             "patient_id": "VARCHAR",
             "person_id": "BIGINT",
-            # how the record joined its person: single, national_id, insurance_id, fuzzy, review
-            "match_method": "VARCHAR",
+            # no VARCHAR: a night changes it in many places, and all words would be packed anew
+            "match_method": f"ENUM{MATCH_METHODS}",
             "match_probability": "DOUBLE",
             "id_type": "VARCHAR",  # cccd, cmnd, passport, other; blank when there is none
             "id_number": "VARCHAR",

@@ -11,6 +11,7 @@ from dedup.matching import clustering, state
 from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
 from dedup.matching.model import probability
 from dedup.matching.variants import columns
+from dedup.schema import MATCH_METHODS, TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -183,8 +184,7 @@ def _write_placed(
 ) -> None:
     import pyarrow as pa
 
-    names = [*METHODS[: _REVIEW + 1], "single"]
-    method = pa.DictionaryArray.from_arrays(held_by[nodes.of_record], names).cast(pa.string())
+    method = pa.DictionaryArray.from_arrays(held_by[nodes.of_record], MATCH_METHODS).cast(pa.string())
     result = pa.table(
         {
             "patient_record_id": nodes.record,
@@ -194,5 +194,6 @@ def _write_placed(
         }
     )
     con.register("result", result)
-    con.execute("CREATE OR REPLACE TEMP TABLE placed AS FROM result")
+    method = f"CAST(match_method AS {TABLES['patient_record'].columns['match_method']}) AS match_method"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE placed AS SELECT * REPLACE ({method}) FROM result")
     con.unregister("result")

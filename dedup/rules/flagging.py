@@ -176,8 +176,8 @@ SELECT o.facility_id, o.order_id, o.line_no,
        CASE WHEN a.valid < {LIFETIME_SECONDS} THEN prior_collected_at + to_seconds(a.valid) END AS valid_until,
        r.word AS rule_id, c.word AS coverage,
        CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 'same_record'
-            WHEN mine.match_probability <= theirs.match_probability THEN mine.match_method
-            ELSE theirs.match_method END AS match_method,
+            WHEN mine.match_probability <= theirs.match_probability THEN CAST(mine.match_method AS VARCHAR)
+            ELSE CAST(theirs.match_method AS VARCHAR) END AS match_method,
        CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 1.0
             ELSE least(mine.match_probability, theirs.match_probability) END AS match_probability,
        coalesce(o.price_vnd, t.price_vnd, 0) AS price_vnd,

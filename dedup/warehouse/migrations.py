@@ -95,6 +95,9 @@ FROM waiting_result""",
         7,
         "what is compared of an identity is kept with it, and the next match compares all anew",
         (
+            """
+ALTER TABLE patient_record ALTER match_method
+SET DATA TYPE ENUM('national_id', 'insurance_id', 'fuzzy', 'review', 'single', 'given')""",
             "DROP TABLE match_variant",
             """
 CREATE TABLE match_variant (
