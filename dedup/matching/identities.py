@@ -57,16 +57,20 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     _add_new(con, last)
     if not everything:
         con.execute("""
-          CREATE OR REPLACE TEMP TABLE stirred AS
-          SELECT variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)
-          UNION SELECT variant_no FROM arrived""")
-        con.execute("DELETE FROM match_record WHERE patient_record_id IN (FROM waiting)")
+          CREATE OR REPLACE TEMP TABLE stirring AS
+          SELECT rowid AS place, variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)""")
+        con.execute("DELETE FROM match_record WHERE rowid IN (SELECT place FROM stirring)")
     con.execute("INSERT INTO match_record SELECT patient_record_id, variant_no FROM arrived")
     if not everything:
-        con.execute("CREATE OR REPLACE TEMP TABLE unused AS FROM stirred ANTI JOIN match_record USING (variant_no)")
+        con.execute("""
+          CREATE OR REPLACE TEMP TABLE stirred AS
+          SELECT variant_no FROM stirring UNION SELECT variant_no FROM arrived""")
+        con.execute("""
+          CREATE OR REPLACE TEMP TABLE unused AS
+          SELECT DISTINCT variant_no FROM stirring ANTI JOIN match_record USING (variant_no)""")
         con.execute("DELETE FROM match_variant WHERE variant_no IN (FROM unused)")
-        con.execute("DROP TABLE arriving")
-        con.execute("DROP TABLE waiting")
+        for table in ("arriving", "waiting", "stirring"):
+            con.execute(f"DROP TABLE {table}")
     records = count(con, "SELECT (SELECT count(*) FROM arrived) + (SELECT count(*) FROM gone)")
     return Arrivals(last, records)
 
