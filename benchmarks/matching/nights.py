@@ -32,7 +32,10 @@ def _night(path: Path, arrived: Any) -> tuple[float, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     with _open(path) as warehouse, start_run(warehouse, "match") as run:
         match(warehouse, run, Settings())
-    return time.process_time() - cpu, time.perf_counter() - wall
+    spent = time.process_time() - cpu, time.perf_counter() - wall
+    with _open(path) as warehouse:
+        warehouse.con.execute("DELETE FROM todo WHERE stage = 'flag'")  # as flagging does before another night
+    return spent
 
 
 def _differing(path: Path, other: Path) -> int:
