@@ -13,7 +13,7 @@ from dedup.loading.formats import FORMATS
 from dedup.loading.identities import begin_identities, refresh_identities
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.mapping import read_mappings
-from dedup.loading.receiving import Arrival, receive
+from dedup.loading.receiving import Arrival, handfuls, receive
 from dedup.loading.register import load_register
 from dedup.loading.storing import Wave, store
 from dedup.loading.summary import DeliverySummary, LoadSummary
@@ -58,8 +58,8 @@ def load(
         mappings = read_mappings(settings.loading.mapping)
         _prepare(con, () if settings.loading.sensitive_legal_basis else sensitive)
         try:
-            paths = run.track("load", found.paths)
-            arrivals, repeated, notes = receive(warehouse, paths, mappings, settings.fhir, readers=readers)
+            together = run.track("load", handfuls(found.paths, readers), len(found.paths))
+            arrivals, repeated, notes = receive(warehouse, together, mappings, settings.fhir, readers=readers)
             type_rows(con)
             work = _A_ROW * count(con, "SELECT count(*) FROM landed")
             with small_memory(con, work), warehouse.transaction():

@@ -28,10 +28,10 @@ from dedup.warehouse import Warehouse, bring_in, scratch
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Arrival", "receive"]
+__all__ = ["Arrival", "handfuls", "receive"]
 
 _HANDFUL = 1_000  # files
-_HANDFUL_BYTES = 256 << 20  # where a second name is no copy, they take no room
+_HANDFUL_BYTES = 128 << 20  # where a second name is no copy, they take no room
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Arrival:
 
 def receive(
     warehouse: Warehouse,
-    paths: Iterable[Path],
+    groups: Iterable[Sequence[Path]],
     mappings: Sequence[Mapping] = (),
     fhir: FhirSettings | None = None,
     *,
@@ -54,11 +54,11 @@ def receive(
 ) -> tuple[list[Arrival], list[DeliverySummary], list[str]]:
     """Land every file that is new; the same bytes a second time are only reported. Third: notes for the run log.
 
-    The engine is confined: of all files it can reach those that are being read, under plain names. ``readers``: how
-    many processes may read at a time, where a format is read by processes.
+    ``groups``: the files, as ``handfuls`` gives them; the engine is confined: of all files it can reach those of the
+    group that is being read, under plain names. ``readers``: how many processes may read, where a format is read so.
     """
     desk = _Desk(warehouse.con, mappings, fhir or FhirSettings())
-    for together in _handfuls(paths, readers):
+    for together in groups:
         # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
         with scratch(warehouse.confine()) as folder:
             first = len(desk.arrivals)
@@ -71,7 +71,7 @@ def receive(
     return desk.arrivals, desk.repeated, desk.notes
 
 
-def _handfuls(paths: Iterable[Path], readers: int) -> Iterator[list[Path]]:
+def handfuls(paths: Iterable[Path], readers: int) -> Iterator[list[Path]]:
     """Files that are read together: many small ones, a large one for each reader, or an archive alone."""
     together: list[Path] = []
     size, alone = 0, False

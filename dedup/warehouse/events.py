@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 __all__ = ["Event", "Watch", "silent", "tracked"]
@@ -20,15 +20,16 @@ def silent(event: Event) -> None:
     """Tell nobody."""
 
 
-def tracked(stage: str, items: Sequence[T], watch: Watch) -> Iterator[T]:
-    """The items; as they are taken, tell how many are done and how many seconds are left at this pace."""
+def tracked(stage: str, groups: Iterable[Sequence[T]], of: int, watch: Watch) -> Iterator[Sequence[T]]:
+    """Groups of altogether ``of`` items; when one is done, tell how many are and how many seconds are left at this
+    pace."""
     started = told = time.perf_counter()
-    for done, item in enumerate(items):
+    done = 0
+    for group in groups:
+        yield group
+        done += len(group)
         moment = time.perf_counter()
-        if done and moment - told >= SECONDS_APART:
-            left = (moment - started) / done * (len(items) - done)
-            watch({"event": "progress", "stage": stage, "done": done, "of": len(items), "seconds_left": round(left, 1)})
+        if of > 1 and (done == of or moment - told >= SECONDS_APART):
+            left = (moment - started) / done * (of - done)
+            watch({"event": "progress", "stage": stage, "done": done, "of": of, "seconds_left": round(left, 1)})
             told = moment
-        yield item
-    if len(items) > 1:
-        watch({"event": "progress", "stage": stage, "done": len(items), "of": len(items), "seconds_left": 0.0})

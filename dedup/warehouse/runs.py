@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -60,9 +60,9 @@ class Run:
         done = {"seconds": self.seconds[name], "counts": dict(stage.counts), "notes": list(stage.notes)}
         self.watch({"event": "stage_done", "stage": name} | done)
 
-    def track(self, stage: str, items: Sequence[T]) -> Iterator[T]:
-        """The items, telling whoever watches how many are done."""
-        return tracked(stage, items, self.watch)
+    def track(self, stage: str, groups: Iterable[Sequence[T]], of: int) -> Iterator[Sequence[T]]:
+        """Groups of altogether ``of`` items, telling whoever watches how many are done."""
+        return tracked(stage, groups, of, self.watch)
 
     def _expected(self, name: str) -> Event:
         if name not in self.usual:

@@ -49,8 +49,10 @@ def test_a_failed_run_says_so(dedup: Dedup, orders: Path) -> None:
 def test_files_are_counted_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "SECONDS_APART", 0.0)
     seen: list[events.Event] = []
-    assert list(events.tracked("load", [7, 8, 9], seen.append)) == [7, 8, 9]
-    assert [(one["done"], one["of"]) for one in seen] == [(1, 3), (2, 3), (3, 3)]
+    for number, group in enumerate(events.tracked("load", [[7], [8, 9], [10]], 4, seen.append)):
+        assert len(group) == (1, 2, 1)[number]
+        assert len(seen) == number  # it is done when the next one is asked for
+    assert [(one["done"], one["of"]) for one in seen] == [(1, 4), (3, 4), (4, 4)]
     assert seen[-1]["seconds_left"] == 0.0
 
 
