@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from dedup.matching.identities import take_in
+from dedup.matching.variants import Coded, read_arrived, read_stored
 from dedup.settings import WarehouseSettings
 from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import records
@@ -145,3 +147,22 @@ def test_an_identity_changes_hands_in_one_night(warehouse: Warehouse) -> None:
 def test_nothing_to_do_does_nothing(warehouse: Warehouse) -> None:
     summary = run_match(warehouse)
     assert (summary.records, summary.persons, summary.pairs) == (0, 0, 0)
+
+
+def test_what_is_compared_is_kept_as_it_came(world: Any) -> None:
+    with memory_warehouse() as warehouse:
+        add_records(warehouse, [{}, {"birth_date": "1980"}, {"birth_date": "1980-05", "full_name": "A"}])
+        warehouse.con.register("part", world)
+        warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM part")
+        take_in(warehouse.con, everything=True)
+        came, kept = read_arrived(warehouse.con), read_stored(warehouse.con)
+    assert len(came) == len(kept) > len(world) // 2
+    for name in ("number", "variant_id", "year", "month", "day", "sex", "id_type", "id_grade", "newborn"):
+        assert getattr(came, name).dtype == getattr(kept, name).dtype
+        assert getattr(came, name).tolist() == getattr(kept, name).tolist(), name
+    for name, column in came.text.items():
+        assert _written(column) == _written(kept.text[name]), name
+
+
+def _written(column: Coded) -> list[str | None]:
+    return [None if code < 0 else column.values[code].as_py() for code in column.codes.tolist()]
