@@ -116,7 +116,7 @@ def _reach(con: duckdb.DuckDBPyConnection, table: str, start: Positions) -> None
     a, b, stirred = ties["a"], ties["b"], columns(con, "SELECT variant_no FROM stirred")["variant_no"]
     reached = np.zeros(1 + max(int(some.max(initial=-1)) for some in (a, b, start, stirred)), dtype=np.bool_)
     reached[stirred] = reached[start] = True
-    while (border := reached[a] != reached[b]).any():
+    while (border := reached.take(a) != reached.take(b)).any():
         reached[a[border]] = reached[b[border]] = True
     con.register("reached", pa.table({"variant_no": np.flatnonzero(reached).astype(np.int32)}))
     con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM reached")
