@@ -55,7 +55,6 @@ def report(
     """What was repeated, where, and what it cost; or whom to connect next. Filters may be repeated."""
     from dedup import pipeline
     from dedup.reporting import (
-        FORMATS,
         Filters,
         figures,
         orders_held,
@@ -74,8 +73,7 @@ def report(
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
-    ending = "html" if each_hospital else out.suffix[1:] if out else ""
-    chosen: str = form or (ending if ending in FORMATS else "table")
+    chosen = form or ("html" if each_hospital else _form_of(out))
     if chosen == "table" and (out or each_hospital):
         raise UsageError("A table is for the terminal. For files choose --format html, xlsx, csv or json.")
     if which == "rollout" and (each_hospital or identified):
@@ -99,6 +97,13 @@ def report(
     else:
         sys.stdout.buffer.write(render(found, chosen, call.lang))
     fail_on(found, limit)
+
+
+def _form_of(out: Path | None) -> str:
+    """The format that the ending of a file names; else a table."""
+    from dedup.reporting import FORMATS
+
+    return out.suffix[1:] if out and out.suffix[1:] in FORMATS else "table"
 
 
 def explain(
