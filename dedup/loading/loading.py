@@ -30,6 +30,7 @@ __all__ = ["SensitiveCode", "load"]
 SensitiveCode: TypeAlias = tuple[str, str, str | None]
 
 _A_ROW = 4_000  # bytes that storing one holds at most, generously
+_READERS = 8  # processes: each needs memory of its own, and storing what they read is one process' work
 _FEW = 2  # threads are too few to share this work; more were not measured
 _SKIPS = ("sensitive", "outdated", "withdrawn", "waiting")
 
@@ -48,7 +49,7 @@ def load(
     exist, ConfigError when the facility register or a mapping is wrong; damaged deliveries do not raise, they are
     counted (``over_limit``).
     """
-    readers = count(warehouse.con, "SELECT current_setting('threads')")
+    readers = min(count(warehouse.con, "SELECT current_setting('threads')"), _READERS)
     with run.stage("load") as stage, one_thread(warehouse.con, of=_FEW):
         register = settings.loading.register_path
         if register is not None:
