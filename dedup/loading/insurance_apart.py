@@ -24,7 +24,7 @@ __all__ = ["read_apart", "work"]
 
 Files: TypeAlias = Sequence[tuple[int, Path]]
 
-_WORTH = 32 << 20  # bytes; starting a process takes as long as reading a tenth of it
+_WORTH = 32 << 20  # bytes; starting a process takes as long as reading a quarter of it
 _RUNS = 2  # for each process, so that what it has read is staged while it reads on
 _WORK = "from dedup.loading.insurance_apart import work; work()"
 
@@ -92,8 +92,8 @@ class _Process:
 
     def parts(self) -> Iterator[Part]:
         """What it has read, or what is read here in its stead."""
-        done = self.process is not None and self.process.wait() == 0
         try:
+            done = self.process is not None and self.process.wait() == 0
             yield from _written(self.folder) if done else parts(self.files)
         finally:
             self.end()
