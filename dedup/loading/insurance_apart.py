@@ -24,7 +24,7 @@ __all__ = ["read_apart", "work"]
 
 Files: TypeAlias = Sequence[tuple[int, Path]]
 
-_WORTH = 32 << 20  # bytes; starting a process takes as long as reading a quarter of it
+_WORTH = 32 << 20  # bytes; starting a process takes as long as reading a third of it
 _RUNS = 2  # for each process, so that what it has read is staged while it reads on
 _WORK = "from dedup.loading.insurance_apart import work; work()"
 
