@@ -23,12 +23,12 @@ from dedup.loading.insurance_sql import ORDERS, RESULTS, STAYS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TABLES", "Part", "parts"]
+__all__ = ["MANY", "TABLES", "Part", "parts"]
 
 #: Name → table, as in ``TABLES``.
 Part: TypeAlias = "dict[str, pa.Table]"
 
-#: Columns of the tables of a part; ``stay`` numbers the encounters of the part, ``encounter_no`` those of the file.
+#: Columns of the tables of a part; ``stay`` numbers the encounters of all files, ``encounter_no`` those of one.
 #: ``rejects``: row 0 is the file as a whole. ``files``: those read to their end; ``counted``: their orders, counted
 #: without the parser; ``dated``: whether they say when they were written.
 TABLES: dict[str, tuple[str, ...]] = {
@@ -43,7 +43,9 @@ _NUMBERS = {"stay", "delivery_no", "encounter_no", "row_number", "place", "resul
 _TRUTHS = {"withdrawn", "dated"}
 _DATES = {"filed_on"}
 
-_BATCH = 50_000
+#: Rows that are worth planning a query for.
+MANY = 50_000
+
 _TRIED = 20  # encounters; a program that writes names in other letters does so from the first on
 _GROUPS = {"1", "2", "3"}
 _GROUP = ORDERS.index("MA_NHOM")
@@ -58,7 +60,7 @@ def parts(files: Iterable[tuple[int, Path]]) -> Iterator[Part]:
     rows = _Rows()
     for delivery_no, path in files:
         for _ in _encounters(rows, delivery_no, path):
-            if len(rows["orders"]) + len(rows["results"]) >= _BATCH:
+            if len(rows["orders"]) + len(rows["results"]) >= MANY:
                 yield rows.taken()
     yield rows.taken()
 
@@ -222,7 +224,7 @@ class _File:
         orders = [row for root in record.roots["XML3"] for row in rows_of(root, "CHI_TIET_DVKT", ORDERS, odd=self.odd)]
         orders = [row for row in orders if plain(row[_GROUP]) in _GROUPS]
         problem = self._problem(record, stay, orders)
-        number = len(self.rows["stays"])
+        number = self.delivery_no << 32 | self.encounter_no
         place = 0
         for row in orders:
             if problem:

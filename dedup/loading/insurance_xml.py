@@ -9,14 +9,15 @@ is always sent whole: its newest version by ``NGAYLAP`` replaces all earlier one
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
-from dedup.loading.insurance_apart import read_apart
-from dedup.loading.insurance_reading import Part
+from dedup.loading.insurance_apart import Readers
+from dedup.loading.insurance_reading import MANY, TABLES, Part
 from dedup.loading.insurance_sql import COLUMNS, SOURCE
 from dedup.loading.landing import Landing, as_text
 
@@ -38,18 +39,24 @@ def land(landing: Landing, path: Path) -> None:
     landing.put_by = path
 
 
-def read_together(landings: Sequence[Landing], readers: int) -> None:
-    """Stage the files that were put by, in up to ``readers`` processes."""
+def read_together(landings: Sequence[Landing], readers: Readers) -> None:
+    """Stage the files that were put by."""
     waiting = {one.delivery_no: one for one in landings if isinstance(one.put_by, Path)}
     files = [(one.delivery_no, one.put_by) for one in landings if isinstance(one.put_by, Path)]
     if not waiting:
         return
     con = landings[0].con
-    for part in read_apart(files, readers):
-        _stage(con, part)
-        for one in part["files"].to_pylist():
-            landing = waiting[one["delivery_no"]]
-            landing.counted, landing.dated = one["counted"], one["dated"]
+    held: list[Part] = []
+    with contextlib.closing(readers.parts(files)) as read:  # whatever happens, nobody writes into the folder afterwards
+        for part in read:
+            held.append(part)
+            for one in part["files"].to_pylist():
+                landing = waiting[one["delivery_no"]]
+                landing.counted, landing.dated = one["counted"], one["dated"]
+            if sum(len(one["orders"]) + len(one["results"]) for one in held) >= MANY:
+                _stage(con, held)
+        if held:
+            _stage(con, held)
     for number, rows, failed in con.execute(_STAGED, [list(waiting)]).fetchall():
         waiting[number].rows_read, waiting[number].failed = rows, failed
 
@@ -60,13 +67,17 @@ FROM (SELECT delivery_no, row_number FROM landed_text UNION ALL SELECT delivery_
 WHERE delivery_no IN (SELECT unnest(?)) GROUP BY delivery_no"""
 
 
-def _stage(con: duckdb.DuckDBPyConnection, part: Part) -> None:
-    for name, table in part.items():
-        con.register(f"read_{name}", table)
-    if len(part["orders"]):
+def _stage(con: duckdb.DuckDBPyConnection, held: list[Part]) -> None:
+    """Stage parts in one query: planning it takes as long as some ten thousand rows."""
+    import pyarrow as pa
+
+    for name in TABLES:
+        con.register(f"read_{name}", pa.concat_tables([part[name] for part in held]))
+    if any(len(part["orders"]) for part in held):
         chosen = as_text("delivery_no", COLUMNS, row_number="row_number", encounter_no="encounter_no")
         con.execute(f"INSERT INTO landed_text SELECT {chosen} FROM {SOURCE} ORDER BY delivery_no, row_number")
     con.execute("INSERT INTO landed_reject BY NAME FROM read_rejects")
     con.execute("INSERT INTO filed BY NAME FROM read_filed")
-    for name in part:
+    for name in TABLES:
         con.unregister(f"read_{name}")
+    held.clear()

@@ -15,6 +15,7 @@ from dedup.loading.encodings import decoded
 from dedup.loading.fhir import is_manifest
 from dedup.loading.finding import as_text
 from dedup.loading.formats import FORMATS, recognise
+from dedup.loading.insurance_apart import Readers
 from dedup.loading.insurance_xml import read_together as read_xml
 from dedup.loading.landing import Landing
 from dedup.loading.mapped import choose, land_mapped
@@ -58,15 +59,16 @@ def receive(
     group that is being read, under plain names. ``readers``: how many processes may read, where a format is read so.
     """
     desk = _Desk(warehouse.con, mappings, fhir or FhirSettings())
-    for together in groups:
-        # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
-        with scratch(warehouse.confine()) as folder:
-            first = len(desk.arrivals)
-            for path in together:
-                desk.take(path, folder)
-            landings = [one.landing for one in desk.arrivals[first:]]
-            read_tables(landings)
-            read_xml(landings, readers)
+    with Readers(readers) as processes:
+        for together in groups:
+            # Readers see plain names: no quote, pattern or suffix of the real one can mean anything to them.
+            with scratch(warehouse.confine()) as folder:
+                first = len(desk.arrivals)
+                for path in together:
+                    desk.take(path, folder)
+                landings = [one.landing for one in desk.arrivals[first:]]
+                read_tables(landings)
+                read_xml(landings, processes)
     desk.finish()
     return desk.arrivals, desk.repeated, desk.notes
 
