@@ -240,11 +240,11 @@ def one_thread(con: duckdb.DuckDBPyConnection, *, of: int | None = None) -> Iter
     if of is not None and threads > of:
         yield
         return
-    con.execute("SET threads = 1")
+    _set(con, "threads", "1")
     try:
         yield
     finally:
-        con.execute(f"SET threads = {threads:d}")
+        _set(con, "threads", f"{threads:d}")
 
 
 @contextlib.contextmanager
@@ -255,11 +255,17 @@ def small_memory(con: duckdb.DuckDBPyConnection, room: int) -> Iterator[None]:
     once: memory that is new to the process costs more than the reading (docs/adr/0008-small-nights.md).
     """
     limit = _bytes(_setting(con, "memory_limit"))
-    con.execute(f"SET memory_limit = '{min(limit, READING + room):d}B'")
+    _set(con, "memory_limit", f"'{min(limit, READING + room):d}B'")
     try:
         yield
     finally:
-        con.execute(f"SET memory_limit = '{limit:d}B'")
+        _set(con, "memory_limit", f"'{limit:d}B'")
+
+
+def _set(con: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    """By a connection of its own: one whose transaction has failed takes no orders, and would hide why it failed."""
+    with con.cursor() as own:
+        own.execute(f"SET {name} = {value}")
 
 
 def _bytes(size: str) -> int:

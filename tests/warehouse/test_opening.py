@@ -15,7 +15,7 @@ import pytest
 from dedup.errors import LockedError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TABLES, TIME_ZONE, VIEWS
 from dedup.settings import WarehouseSettings
-from dedup.warehouse import memory_warehouse, open_finished, open_warehouse, small_memory
+from dedup.warehouse import memory_warehouse, one_thread, open_finished, open_warehouse, small_memory
 
 HOLD = """
 import sys, time
@@ -148,6 +148,20 @@ def test_an_emptied_file_does_not_take_the_copies_along(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError):
         open_warehouse(path)
     open_finished(path).close()
+
+
+def test_what_fails_inside_is_what_is_told() -> None:
+    with memory_warehouse() as warehouse:
+        before = warehouse.con.execute("SELECT current_setting('memory_limit'), current_setting('threads')").fetchall()
+        with (
+            pytest.raises(duckdb.ConversionException),
+            warehouse.transaction() as con,
+            one_thread(con),
+            small_memory(con, 1),
+        ):
+            con.execute("SELECT CAST('x' AS INTEGER)")
+        after = warehouse.con.execute("SELECT current_setting('memory_limit'), current_setting('threads')").fetchall()
+        assert after == before
 
 
 @pytest.mark.parametrize("limit", [None, "512MB", "1.7GB", "3GB"])
