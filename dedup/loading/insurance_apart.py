@@ -46,12 +46,13 @@ class Readers(contextlib.AbstractContextManager["Readers"]):
     def parts(self, files: Files) -> Generator[Part, None, None]:
         """``insurance_reading.parts`` of the files. All are inside one private folder, which gets what the processes
         write until it has been handed on."""
-        if self.most == 1 or sum(path.stat().st_size for _, path in files) < _WORTH:
+        waiting = deque(_runs(files))
+        alone = self.most == 1 or len(waiting) == 1
+        if alone or sum(path.stat().st_size for _, path in files) < _WORTH:
             yield from parts(files)
             return
         if self.idle is None:
             self.idle = list(_started(self.most))
-        waiting = deque(_runs(files))
         given: deque[tuple[_Process, Files]] = deque()
         try:
             self._hand_out(waiting, given)

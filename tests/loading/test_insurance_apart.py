@@ -106,6 +106,11 @@ def test_any_number_of_processes_reads_the_same(feed: Path, processes: list[subp
     assert len(alone[2]) == 4  # type: ignore[arg-type]
 
 
+def test_one_file_needs_no_process(feed: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    assert stored(feed / "0.xml", 2) == stored(feed / "0.xml", 1)
+    assert not processes
+
+
 @pytest.mark.parametrize("ending", ENDING)
 def test_a_process_that_dies_changes_nothing(
     feed: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, ending: str
