@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dedup.schema import TABLES
+from dedup.warehouse import count
 
 if TYPE_CHECKING:
     import duckdb
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["begin_identities", "refresh_identities"]
 
 _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
+#: Identities written up at once.
+_AT_ONCE = 500_000
 #: A record's facility and patient_id are part of its number.
 _COMPARED = ", ".join(("patient_record_id", "first_ordered_at", *_PLAIN, "birth_date", "birth_precision"))
 
@@ -114,30 +117,35 @@ FROM line SEMI JOIN {records} USING (patient_record_id) WHERE superseded_by IS N
 
 
 def _derive(con: duckdb.DuckDBPyConnection) -> None:
-    """Make ``derived``, what is known of the records now. The night's identities are at hand; the others are looked up,
-    which DuckDB skips when there are none."""
-    latest = ", ".join(
-        f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
-    )
-    still = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in _PLAIN)
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE derived AS
-        WITH written AS (
-            SELECT * FROM seen JOIN met USING (patient_record_id, identity_id)
-            UNION ALL BY NAME
-            SELECT * FROM (FROM seen ANTI JOIN met USING (identity_id))
-            JOIN identity USING (patient_record_id, identity_id)
-        ), latest AS (
-            SELECT patient_record_id, facility_id, patient_id, min(first_at) AS first_at, {latest},
-                   max({{'at': last_at, 'day': birth_date, 'precision': birth_precision}})
-                       FILTER (birth_date IS NOT NULL) AS birth
-            FROM written GROUP BY ALL
-        )
-        SELECT l.patient_record_id, l.facility_id, l.patient_id,
-               least(l.first_at, k.first_ordered_at) AS first_ordered_at, {still},
-               coalesce(l.birth.day, k.birth_date) AS birth_date,
-               CASE WHEN l.birth IS NULL THEN k.birth_precision ELSE l.birth.precision END AS birth_precision
-        FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)
-        """
-    )
+    """Make ``derived``, what is known of the records now. As many identities at a time as any memory holds: the latest
+    texts that an aggregate has seen cannot be spilled."""
+    parts = count(con, "SELECT count(*) FROM seen") // _AT_ONCE + 1
+    for part in range(parts):
+        into = "INSERT INTO derived" if part else "CREATE OR REPLACE TEMP TABLE derived AS"
+        con.execute(f"{into} {_DERIVED}", {"part": part, "parts": parts})
+
+
+_LATEST = ", ".join(
+    f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
+)
+_STILL = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in _PLAIN)
+#: The night's identities are at hand; the others are looked up, which DuckDB skips when there are none.
+_DERIVED = f"""
+WITH part AS (
+    FROM seen WHERE abs(patient_record_id % $parts) = $part
+), written AS (
+    SELECT * FROM part JOIN met USING (patient_record_id, identity_id)
+    UNION ALL BY NAME
+    SELECT * FROM (FROM part ANTI JOIN met USING (identity_id))
+    JOIN identity USING (patient_record_id, identity_id)
+), latest AS (
+    SELECT patient_record_id, facility_id, patient_id, min(first_at) AS first_at, {_LATEST},
+           max({{'at': last_at, 'day': birth_date, 'precision': birth_precision}})
+               FILTER (birth_date IS NOT NULL) AS birth
+    FROM written GROUP BY ALL
+)
+SELECT l.patient_record_id, l.facility_id, l.patient_id,
+       least(l.first_at, k.first_ordered_at) AS first_ordered_at, {_STILL},
+       coalesce(l.birth.day, k.birth_date) AS birth_date,
+       CASE WHEN l.birth IS NULL THEN k.birth_precision ELSE l.birth.precision END AS birth_precision
+FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)"""

@@ -16,9 +16,11 @@ __all__ = ["Wave", "store"]
 
 _OWN = "coalesce(f.facility_id, l.facility_id)"
 # The code of a test that may not be kept: everybody's, or this facility's own.
-_SENSITIVE = f"""EXISTS (
-        SELECT 1 FROM sensitive_code AS s WHERE s.code_system = l.code_system AND s.test_code = l.test_code
-          AND coalesce(s.facility_id, {_OWN}) = {_OWN})"""
+_SENSITIVE = f"""(
+        (l.code_system, l.test_code) IN
+            (SELECT (code_system, test_code) FROM sensitive_code WHERE facility_id IS NULL)
+        OR (l.code_system, l.test_code, {_OWN}) IN
+            (SELECT (code_system, test_code, facility_id) FROM sensitive_code WHERE facility_id IS NOT NULL))"""
 # Rows without a problem that may be kept. 'unknown' says nothing about a person, so it is stored like a blank sex.
 _ACCEPTED = f"""(
     SELECT l.rowid AS row_id, l.* REPLACE (nullif(l.sex, 'unknown') AS sex),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,12 +69,16 @@ def stored(warehouse: Warehouse) -> Known:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(nights)
-def test_a_patient_is_known_as_by_all_current_lines(night_files: list[list[list[Row]]]) -> None:
+@given(nights, st.sampled_from([1, 500_000]))
+def test_a_patient_is_known_as_by_all_current_lines(night_files: list[list[list[Row]]], at_once: int) -> None:
     current: dict[str, Row] = {}
     before: Known = {}
     seen: set[bytes] = set()
-    with tempfile.TemporaryDirectory() as folder, memory_warehouse() as warehouse:
+    with (
+        mock.patch("dedup.loading.identities._AT_ONCE", at_once),
+        tempfile.TemporaryDirectory() as folder,
+        memory_warehouse() as warehouse,
+    ):
         for night, files in enumerate(night_files):
             paths = [write_csv(Path(folder, f"{night}-{n}.csv"), *file) for n, file in enumerate(files)]
             with start_run(warehouse, "load") as run:
