@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.loading import counting, insurance_count
+from dedup.loading import counting, fhir, insurance_count
 from tests.loading.conftest import SAMPLES
 
 
@@ -41,3 +44,11 @@ def test_orders_are_counted_wherever_windows_end(monkeypatch: pytest.MonkeyPatch
     count = insurance_count.count_orders(sample)
     monkeypatch.setattr(insurance_count, "_WINDOW", window)
     assert insurance_count.count_orders(sample) == count == 4
+
+
+@pytest.mark.parametrize("window", [1, 13, 100, 1000])
+def test_resources_are_counted_wherever_windows_end(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    sample = SAMPLES / "resources.fhir.ndjson"
+    types = [json.loads(line)["resourceType"] for line in sample.read_text(encoding="utf-8").splitlines()]
+    monkeypatch.setattr(fhir, "_WINDOW", window)
+    assert fhir._types(sample) == Counter(types)
