@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,7 @@ def one_history(place: Path, lines: int, night_lines: int) -> Took:
         night(kept, folder, night_lines)
         subprocess.run(["cp", "--reflink=auto", kept, db], check=True)
         subprocess.run(["cp", "-r", "--reflink=auto", f"{kept}.published", f"{db}.published"], check=True)
+        os.sync()  # by the next night a disk has long written what the last one left
         out = subprocess.run(
             [sys.executable, "-m", "benchmarks.nights", "--run", str(db), str(folder)],
             check=True, capture_output=True, text=True,
