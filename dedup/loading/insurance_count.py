@@ -6,6 +6,7 @@ import base64
 import binascii
 import mmap
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,13 @@ _PAYLOAD, _ANY_PAYLOAD = re.compile(_PAYLOAD_TEXT), re.compile(_PAYLOAD_TEXT, re
 _SMALL_HOSO, _SMALL_NHOM = re.compile(rb"hoso"), re.compile(rb"_nhom")  # three times as fast as ``mmap.find``
 _CONTENT = re.compile(rb"([^<]+)<")
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+# Comments and processing instructions, which the parser takes no notice of, and where text can look like them.
+_OPENING = re.compile(rb"<!--|<\?|<!\[CDATA\[")
+_CLOSING = {b"<!--": b"-->", b"<?": b"?>"}
 
 _WINDOW = 1 << 25  # of a large file so much is looked at, and let go, at a time
 _MARGIN = 1 << 16  # longer than any tag or label, so that what begins in a window can be seen whole
+_PIECE = 1 << 20
 
 
 def has_doctype(path: Path) -> bool:
@@ -35,13 +40,64 @@ def count_orders(path: Path) -> int:
     """Order records (groups 1, 2, 3) in the file: those standing in it, and those inside its base64 payloads."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            text = data[:].decode("utf-16", "replace").encode()
+            text = _plain(data[:].decode("utf-16", "replace").encode())
             return _count(text, 0, len(text))
-        count = 0
-        for start in range(0, len(data), _WINDOW):
-            count += _count(data, start, start + _WINDOW)
-            data.madvise(mmap.MADV_DONTNEED)
-        return count
+        if not _has_remarks(data):
+            return _count_all(data)
+        with tempfile.TemporaryFile(dir=path.parent) as plain:  # beside the file, which is in a private folder
+            with memoryview(data) as whole:
+                for start, end in _kept(data):
+                    with whole[start:end] as piece:
+                        plain.write(piece)
+            plain.flush()
+            if not plain.tell():  # nothing but comments
+                return 0
+            with mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ) as rest:
+                return _count_all(rest)
+
+
+def _has_remarks(data: mmap.mmap) -> bool:
+    """Whether there may be something to leave out, behind the declaration that the file begins with."""
+    for start in range(0, len(data), _PIECE):
+        piece = data[start : start + _PIECE + 3]
+        if piece.find(b"<!--") >= 0 or piece.find(b"<?", 0 if start else 5) >= 0:
+            return True
+    return False
+
+
+def _kept(data: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
+    """From where to where the bytes are without comments and instructions: no value is cut in two by one, and no
+    order that stands in one is counted. Each byte is looked at once: what never closes ends the search."""
+    kept = at = text_end = 0
+    while found := _OPENING.search(data, at):
+        start, at = found.span()
+        closing = _CLOSING.get(found[0])
+        if closing is None:
+            text_end = text_end if start < text_end else data.find(b"]]>", at)
+            if text_end < 0:
+                break
+            continue
+        inside = start < text_end  # text that is XML once more, or only looks so
+        end = data.find(closing, at, text_end if inside else len(data))
+        if end < 0 and not inside:
+            break
+        if end >= 0:
+            yield kept, start
+            kept = end + len(closing)
+        at = kept if end >= 0 else text_end
+    yield kept, len(data)
+
+
+def _plain(data: bytes) -> bytes:
+    return b"".join(data[start:end] for start, end in _kept(data))
+
+
+def _count_all(data: mmap.mmap) -> int:
+    count = 0
+    for start in range(0, len(data), _WINDOW):
+        count += _count(data, start, start + _WINDOW)
+        data.madvise(mmap.MADV_DONTNEED)
+    return count
 
 
 def _count(data: bytes | mmap.mmap, start: int, end: int) -> int:
@@ -91,5 +147,5 @@ def count_payload(text: bytes | str | None) -> int:
             data = base64.b64decode(data)
         except (binascii.Error, ValueError):
             return 0
-    data = data.replace(b"\0", b"")
+    data = _plain(data.replace(b"\0", b""))
     return _orders(data, 0, len(data))

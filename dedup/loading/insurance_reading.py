@@ -99,8 +99,10 @@ def _encounters(rows: _Rows, delivery_no: int, path: Path) -> Iterator[None]:
 
 
 def _parser_options() -> dict[str, Any]:
-    # huge_tree: a month of base64 is longer than libxml2's 10 MB of text. Without a DTD nothing can expand.
-    return {"huge_tree": True, "resolve_entities": False, "no_network": True, "load_dtd": False}
+    # huge_tree: a month of base64 is longer than libxml2's 10 MB of text. Without a DTD nothing can expand. A comment
+    # that were kept would end the text of its element.
+    options = {"huge_tree": True, "resolve_entities": False, "no_network": True, "load_dtd": False}
+    return options | {"remove_comments": True, "remove_pis": True}
 
 
 class _Record:

@@ -59,6 +59,16 @@ def test_an_empty_payload_is_no_row(loader: Loader, tmp_path: Path) -> None:
     assert loader(put(tmp_path, text)).rows_loaded == 1
 
 
+@pytest.mark.parametrize("coded", [True, False])
+def test_comments_change_nothing(loader: Loader, warehouse: Warehouse, tmp_path: Path, coded: bool) -> None:
+    text = envelope(record(results=[RESULT], coded=coded))
+    loader(put(tmp_path, text))
+    before = rows(warehouse, "SELECT * EXCLUDE (line_id) FROM line")
+    summary = loader(put(tmp_path, re.sub(r">([^<>]{4})(?=[^<>]*<)", r"><!-- a -->\1<?b c?>", text), "b.xml"))
+    assert (summary.rows_read, summary.rows_duplicate, summary.notes) == (1, 1, ())
+    assert rows(warehouse, "SELECT * EXCLUDE (line_id) FROM line") == before
+
+
 def test_text_astray_between_the_label_and_the_payload(loader: Loader, tmp_path: Path) -> None:
     summary = loader(put(tmp_path, envelope(record(coded=True)).replace("</LOAIHOSO>", "</LOAIHOSO>>>")))
     assert (summary.rows_loaded, summary.notes) == (1, ())
