@@ -136,7 +136,7 @@ def vacuum(
     with open_warehouse(place.path, settings=place) as warehouse:
         if keep_days is not None:
             warehouse.publish(log.run_id)
-            warehouse.when_closed(forget_copies, place.path)  # before that: they hold what was dropped
+            warehouse.when_closed(forget_copies, warehouse.path)  # before that: they hold what was dropped
         return _summary(log), *write_anew(warehouse, place)
 
 

@@ -14,9 +14,10 @@ def main() -> None:
     os.umask(0o077)
     _steady_streams()
     from dedup.cli.app import app
-    from dedup.cli.guard import guarded
+    from dedup.cli.guard import end_in_order, guarded
     from dedup.cli.lean import leave_out_pandas
 
+    end_in_order()
     leave_out_pandas()
 
     with guarded():

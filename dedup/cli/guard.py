@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,15 +13,15 @@ from typing import NoReturn
 
 from dedup.errors import DedupError
 
-__all__ = ["guarded"]
+__all__ = ["end_in_order", "guarded"]
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+TERMINATED = 143  # 128 + SIGTERM
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 #: Engine errors that mean something to the user, by name: importing duckdb would slow every command.
 PLAIN = {
     "OutOfMemoryException": "Not enough memory. Raise memory_limit under [warehouse], or lower threads.",
     "MemoryError": "Not enough memory.",
-    "InterruptException": "Interrupted.",
 }
 #: What the engine says of a block that is not as its checksum has it, that is missing, or, encrypted, is not as sealed.
 DAMAGE = ("corrupt database file", "could not read enough bytes from file", "computed aes tag differs")
@@ -37,19 +38,38 @@ def guarded() -> Iterator[None]:
             sys.stdout.flush()
     except DedupError as error:
         _end(error.exit_code, str(error))
-    except KeyboardInterrupt:
-        _end(INTERRUPTED, "Interrupted.")
+    except KeyboardInterrupt as error:
+        _end(_interrupted(error), "Interrupted.")
     except BrokenPipeError:
         _end(PIPE_CLOSED, "")
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         _end(1, f"{error.strerror or type(error).__name__}{place}")
     except Exception as error:
-        _end(INTERRUPTED if _is_interrupt(error) else 1, _scrubbed(error))
+        if _is_interrupt(error):
+            _end(_interrupted(error.__context__), "Interrupted.")
+        _end(1, _scrubbed(error))
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+def end_in_order() -> None:
+    """Asked to end (SIGTERM, by systemd or ``timeout``), the process tidies up as it does for Ctrl-C."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(signal_number: int, frame: object) -> NoReturn:
+    raise _Terminated
 
 
 def _is_interrupt(error: Exception) -> bool:
     return type(error).__name__ == "InterruptException" or isinstance(error.__context__, KeyboardInterrupt)
+
+
+def _interrupted(error: BaseException | None) -> int:
+    return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
 
 def _scrubbed(error: Exception) -> str:

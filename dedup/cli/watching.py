@@ -37,7 +37,8 @@ def watching(call: Call) -> Iterator[Watch]:
 def _put_line(event: Event) -> None:
     from dedup.warehouse.runs import now
 
-    print(json.dumps({"at": now().isoformat(), **event}, ensure_ascii=False), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads, or the disk is full: no reason to lose a night
+        print(json.dumps({"at": now().isoformat(), **event}, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
 def _progress() -> Progress:

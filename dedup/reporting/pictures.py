@@ -86,6 +86,8 @@ def _weeks(table: Table, figures: Figures, words: Words) -> Markup:
 
 def _hospitals(table: Table, figures: Figures, words: Words) -> Markup:
     rows = _rows(table, figures)
+    if not rows:
+        return Markup("")  # repeats of the other scope only
     whole = sum(row["avoidable"] for row in rows) / sum(row["lines"] for row in rows)
     dots = [
         Dot(

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from dedup.errors import DedupError
 from dedup.warehouse.runs import now
+from dedup.warehouse.writing import followed
 
 __all__ = ["access_log", "note_access"]
 
 
 def access_log(path: Path) -> Path:
     """Where the access log of the warehouse at ``path`` lies."""
+    path = followed(path)
     return path.with_name(path.name + ".access.jsonl")
 
 

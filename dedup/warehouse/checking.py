@@ -20,6 +20,7 @@ from dedup.warehouse.migrating import backups, wrong_tables
 from dedup.warehouse.opening import Warehouse, open_warehouse
 from dedup.warehouse.publishing import finished_nights
 from dedup.warehouse.runs import now
+from dedup.warehouse.writing import followed
 
 __all__ = ["Finding", "check_warehouse"]
 
@@ -39,6 +40,7 @@ class Finding:
 
 def check_warehouse(settings: WarehouseSettings) -> list[Finding]:
     """Every question about the file at ``settings.path`` and the place it stands in."""
+    settings = settings.model_copy(update={"path": followed(settings.path)})
     path = settings.path
     found = [*_place(path), *_permissions(path), _encryption(settings)]
     if not path.exists():

@@ -17,6 +17,7 @@ import duckdb
 
 from dedup.errors import EncryptionError, LockedError, WarehouseError
 from dedup.quoting import literal
+from dedup.warehouse.spilling import ENCRYPTING
 
 __all__ = ["KEY_VARIABLE", "Config", "arm", "connect", "is_encrypted", "key_clause", "read_key", "rewrite_encrypted"]
 
@@ -104,8 +105,7 @@ def rewrite_encrypted(path: Path, config: Config, key: str) -> Path:
 
     Raises LockedError while somebody reads it, WarehouseError when the engine cannot.
     """
-    place = path.with_name(path.name + ".encrypting")
-    place.unlink(missing_ok=True)  # of an attempt that was killed
+    place = path.with_name(path.name + ENCRYPTING)
     failed = ""
     with _engine(config) as con:
         try:

@@ -22,7 +22,7 @@ from dedup.warehouse.locking import hold
 from dedup.warehouse.migrating import back_up, create, log_step, move_forward, version_of
 from dedup.warehouse.publishing import finished_nights, forget, publish
 from dedup.warehouse.spilling import scratch, spill_folder, sweep
-from dedup.warehouse.writing import take_the_place
+from dedup.warehouse.writing import followed, take_the_place
 
 __all__ = [
     "Warehouse",
@@ -119,7 +119,7 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
     writes, WarehouseError when the file is missing, damaged, or from a newer program, EncryptionError (exit 5) when the
     key of an encrypted one is missing or wrong.
     """
-    path = Path(path)
+    path = followed(Path(path))
     if read_only and not path.exists():
         raise WarehouseError(f"There is no warehouse at {path}. 'dedup run INPUT… --db {path}' makes one.")
     held = contextlib.ExitStack()
@@ -145,7 +145,7 @@ def open_finished(path: Path, settings: WarehouseSettings | None = None) -> Ware
 
     A warehouse that no run has published yet is opened itself. Raises as ``open_warehouse`` does.
     """
-    path = Path(path)
+    path = followed(Path(path))
     for night in finished_nights(path) if path.exists() else ():
         with contextlib.suppress(WarehouseError):  # torn by a power loss, or just replaced by a newer one
             return open_warehouse(night, read_only=True, settings=settings)

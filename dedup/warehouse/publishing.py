@@ -44,6 +44,9 @@ def publish(path: Path, run_id: int) -> None:
         left.unlink(missing_ok=True)
     place = folder / f"run-{run_id:08}.duckdb"
     part = place.with_suffix(".part")
+    for lost in finished_nights(path):
+        if lost > place:  # of nights after the backup that was put back
+            lost.unlink()
     try:
         older = finished_nights(path)[KEPT - 1 : KEPT]
         if not (_clone(path, part) or any(_bring_up(one, part, path) for one in older)):

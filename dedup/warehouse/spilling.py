@@ -13,9 +13,10 @@ from pathlib import Path
 
 from dedup.errors import DedupError
 
-__all__ = ["bring_in", "scratch", "spill_folder", "sweep"]
+__all__ = ["ENCRYPTING", "VACUUM", "bring_in", "scratch", "spill_folder", "sweep"]
 
 _SCRATCH = "dedup-scratch-"
+VACUUM, ENCRYPTING = ".vacuum", ".encrypting"  #: what a warehouse is called while it is written anew
 
 
 def spill_folder(path: Path, chosen: Path | None) -> Path:
@@ -53,6 +54,9 @@ def bring_in(source: Path, target: Path) -> None:
 
 def sweep(path: Path, chosen: Path | None) -> None:
     """Remove what killed processes left: it holds patients' data."""
+    for ending in (VACUUM, ENCRYPTING):
+        for left in (path.with_name(path.name + ending), path.with_name(f"{path.name}{ending}.wal")):
+            left.unlink(missing_ok=True)
     parent = path.parent if chosen is None else chosen
     _sweep(parent, f"{path.name}.tmp-")
     for place in {parent, Path(tempfile.gettempdir())}:

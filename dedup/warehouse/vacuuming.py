@@ -6,6 +6,7 @@ from dedup.quoting import identifier, literal
 from dedup.settings import WarehouseSettings
 from dedup.warehouse.encrypting import key_clause, read_key
 from dedup.warehouse.opening import Warehouse
+from dedup.warehouse.spilling import VACUUM
 from dedup.warehouse.writing import take_the_place
 
 __all__ = ["vacuum"]
@@ -20,8 +21,7 @@ def vacuum(warehouse: Warehouse, settings: WarehouseSettings | None = None) -> t
     if path is None:
         return 0, 0
     warehouse.con.execute("CHECKPOINT")
-    place = path.with_name(path.name + ".vacuum")
-    place.unlink(missing_ok=True)  # of a vacuum that was killed
+    place = path.with_name(path.name + VACUUM)
     key = key_clause(read_key(settings.key_file if settings else None))
     row = warehouse.con.execute("SELECT current_database()").fetchone()
     warehouse.con.execute(f"ATTACH {literal(place)} AS compact{key}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dedup.errors import DedupError, UsageError
 
-__all__ = ["aside", "take_the_place"]
+__all__ = ["aside", "followed", "take_the_place"]
 
 
 @contextlib.contextmanager
@@ -37,6 +37,11 @@ def aside(out: Path) -> Iterator[Path]:
         place.replace(out)
     finally:
         place.unlink(missing_ok=True)
+
+
+def followed(path: Path) -> Path:
+    """Where a symbolic link leads: what stands beside a file is found by whatever name it is called."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def take_the_place(place: Path, path: Path, *, before: Callable[[Path], None] | None = None) -> None:

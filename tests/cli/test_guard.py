@@ -107,19 +107,28 @@ def test_output_is_utf8_whatever_the_locale(process: Dedup, locale: str) -> None
     assert "Traceback" not in result.stderr
 
 
-def test_ctrl_c_ends_a_running_command(tmp_path: Path) -> None:
-    code = (
-        "import time\nfrom dedup.cli.guard import guarded\nwith guarded():\n print('on', flush=True)\n time.sleep(30)"
-    )
+SLEEP = "  time.sleep(30)"
+QUERY = "  duckdb.sql('SELECT count(*) FROM range(100_000_000) AS a, range(1_000_000) AS b').fetchall()"
+
+
+@pytest.mark.parametrize("asked", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("work", [SLEEP, QUERY])
+def test_a_running_command_can_be_ended(work: str, asked: tuple[signal.Signals, int]) -> None:
+    code = f"""import duckdb, time
+from dedup.cli.guard import end_in_order, guarded
+end_in_order()
+with guarded():
+  print('on', flush=True)
+{work}"""
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(asked[0])
         _, said = process.communicate(timeout=10)
-    assert (process.returncode, said) == (130, "Interrupted.\n")
+    assert (process.returncode, said) == (asked[1], "Interrupted.\n")
 
 
 def test_calling_it_wrong_is_2(dedup: Dedup) -> None:

@@ -27,6 +27,14 @@ def parsed(text: str) -> lxml.html.HtmlElement:
     return lxml.html.document_fromstring(text)
 
 
+def test_repeats_at_the_same_hospital_only(warehouse: Warehouse) -> None:
+    warehouse.con.execute("UPDATE flag SET scope = 'same_facility', prior_facility_id = facility_id")
+    report = figures(warehouse)
+    page = parsed(render_html(report, "vi"))
+    assert report.tables["hospitals"].rows
+    assert page.xpath("//section[@id='hospitals']//tbody/tr")
+
+
 @pytest.mark.parametrize("lang", ["vi", "en"])
 def test_every_section_and_figure_is_there(warehouse: Warehouse, lang: str) -> None:
     report = figures(warehouse)

@@ -195,3 +195,13 @@ def test_what_a_killed_process_unpacked_is_swept_away(path: Path) -> None:
         open_warehouse(path).close()
         assert (left.exists(), mine.exists()) == (False, True)
     assert not mine.exists()
+
+
+def test_a_backup_put_back_is_what_readers_see(path: Path) -> None:
+    night(path, 1)
+    backup = path.read_bytes()
+    night(path, 2)
+    night(path, 3)
+    path.write_bytes(backup)
+    night(path, 2)
+    assert [copy.name for copy in finished_nights(path)] == ["run-00000002.duckdb"]
