@@ -257,9 +257,6 @@ class _File:
             return "", "unreadable_payload"
         if stay is None:
             return "encounter_id", "missing_encounter"
-        own = stay[_FACILITY]
-        if own and record.facility_id and own != record.facility_id:
-            return "facility_id", "facility_mismatch"
         return None
 
     def _file(self, record: _Record, stay: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ Field names are those of the annexes of decisions 130/QĐ-BYT, 4750/QĐ-BYT and 
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "ORDERS", "RESULTS", "SOURCE", "STAYS"]
+__all__ = ["COLUMNS", "FOREIGN", "ORDERS", "RESULTS", "SOURCE", "STAYS"]
 
 STAYS = (
     "MA_LK",
@@ -48,11 +48,20 @@ ORDERS = (
 
 RESULTS = ("MA_DICH_VU", "NGAY_KQ", "GIA_TRI", "DON_VI_DO", "KET_LUAN")
 
+#: Encounters of another facility than the envelope's. A facility may have several codes.
+FOREIGN = """
+SELECT stay, delivery_no, encounter_no FROM read_stays
+LEFT JOIN facility_alias AS own ON own.alias = MA_CSKCB
+LEFT JOIN facility_alias AS envelope ON envelope.alias = "ENVELOPE"
+WHERE MA_CSKCB <> '' AND "ENVELOPE" <> ''
+  AND coalesce(own.facility_id, MA_CSKCB) <> coalesce(envelope.facility_id, "ENVELOPE")"""
+
 #: One row an order, with its stay and its first result: by service and result time, else by service alone.
 SOURCE = """(
     SELECT o.*, s.* EXCLUDE (stay, MA_LK), coalesce(timed.result, untimed.result) AS result
     FROM read_orders AS o
     JOIN read_stays AS s USING (stay)
+    ANTI JOIN foreign_stay USING (stay)
     LEFT JOIN (
         SELECT stay, MA_DICH_VU, NGAY_KQ, arg_min({'value': GIA_TRI, 'unit': DON_VI_DO, 'said': KET_LUAN},
                                                   result_no) AS result
@@ -108,7 +117,7 @@ _SETTING = """CASE
 _ORDERED = _first_given(_time("NGAY_YL"), _time("NGAY_TH_YL"), _time("NGAY_KQ"), _time("NGAY_VAO"))
 
 _STATUS = f"""CASE
-    WHEN MA_DICH_VU LIKE '%\\_TB' ESCAPE '\\' THEN 'cancelled'
+    WHEN MA_DICH_VU ILIKE '%\\_TB' ESCAPE '\\' THEN 'cancelled'
     WHEN {_time("NGAY_KQ")} IS NOT NULL THEN 'final'
     WHEN {_time("NGAY_TH_YL")} IS NOT NULL THEN 'collected'
     ELSE 'ordered' END"""
@@ -134,9 +143,9 @@ COLUMNS: dict[str, str] = {
     "address": "DIA_CHI",
     # XX.YYYY.ZZZZ, without what is appended: .K.WWWWW (performed elsewhere), _TB, _GT, _TT
     "test_code": r"""coalesce(nullif(regexp_extract(MA_DICH_VU, '^\d{2}\.\d{4}\.\d{4}'), ''),
-        regexp_replace(MA_DICH_VU, '_(TB|GT|TT)$', ''))""",
+        regexp_replace(MA_DICH_VU, '_(TB|GT|TT)$', '', 'i'))""",
     "test_name": "TEN_DICH_VU",
-    "performed_by": r"nullif(regexp_extract(MA_DICH_VU, '\.K\.(\w{5})', 1), '')",
+    "performed_by": r"nullif(regexp_extract(MA_DICH_VU, '\.K\.(\w{5})', 1, 'i'), '')",
     "ordered_at": _ORDERED,
     "collected_at": _time("NGAY_TH_YL"),
     "resulted_at": _time("NGAY_KQ"),

@@ -18,7 +18,7 @@ import duckdb
 
 from dedup.loading.insurance_apart import Readers
 from dedup.loading.insurance_reading import MANY, TABLES, Part
-from dedup.loading.insurance_sql import COLUMNS, SOURCE
+from dedup.loading.insurance_sql import COLUMNS, FOREIGN, SOURCE
 from dedup.loading.landing import Landing, as_text
 
 __all__ = ["land", "read_together", "recognise"]
@@ -73,11 +73,17 @@ def _stage(con: duckdb.DuckDBPyConnection, held: list[Part]) -> None:
 
     for name in TABLES:
         con.register(f"read_{name}", pa.concat_tables([part[name] for part in held]))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_stay AS {FOREIGN}")
     if any(len(part["orders"]) for part in held):
         chosen = as_text("delivery_no", COLUMNS, row_number="row_number", encounter_no="encounter_no")
         con.execute(f"INSERT INTO landed_text SELECT {chosen} FROM {SOURCE} ORDER BY delivery_no, row_number")
     con.execute("INSERT INTO landed_reject BY NAME FROM read_rejects")
-    con.execute("INSERT INTO filed BY NAME FROM read_filed")
+    con.execute(
+        "INSERT INTO landed_reject BY NAME "
+        "SELECT f.delivery_no, o.row_number, 'facility_id' AS column_name, 'facility_mismatch' AS reason "
+        "FROM foreign_stay AS f JOIN read_orders AS o USING (stay)"
+    )
+    con.execute("INSERT INTO filed BY NAME FROM read_filed ANTI JOIN foreign_stay USING (delivery_no, encounter_no)")
     for name in TABLES:
         con.unregister(f"read_{name}")
     held.clear()

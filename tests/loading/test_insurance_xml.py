@@ -106,6 +106,7 @@ def test_only_laboratory_imaging_and_function_groups_are_rows(loader: Loader, tm
     [
         ({"MA_DICH_VU": "23.0018.1457.K.98009"}, ("23.0018.1457", "98009", "final")),
         ({"MA_DICH_VU": "23.0162.1570_TB", "NGAY_KQ": ""}, ("23.0162.1570", "98001", "cancelled")),
+        ({"MA_DICH_VU": "glu_tb"}, ("glu", "98001", "cancelled")),
         ({"MA_DICH_VU": "18.0119.0028_GT"}, ("18.0119.0028", "98001", "final")),
         ({"MA_DICH_VU": "XN01"}, ("XN01", "98001", "final")),
         ({"NGAY_KQ": ""}, ("23.0075.1494", "98001", "collected")),
@@ -231,8 +232,23 @@ def test_a_single_record_without_an_envelope(loader: Loader, warehouse: Warehous
 def test_the_facility_of_the_record_must_be_that_of_the_envelope(
     loader: Loader, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    loader(put(tmp_path, envelope(record(), facility="98777")))
+    own = record(STAY | {"MA_LK": "5", "MA_CSKCB": ""}, [SERVICE | {"MA_LK": "5"}])
+    loader(put(tmp_path, envelope(record(results=[RESULT]), own, facility="98777")))
     assert rejected(warehouse) == [(1, "facility_id", "facility_mismatch")]
+    assert rows(warehouse, "SELECT facility_id, order_id FROM encounter") == [("98777", "5")]
+    assert rows(warehouse, "SELECT facility_id, order_id FROM line") == [("98777", "5")]
+
+
+@pytest.mark.parametrize("aliases", [{"98777": "98001"}, {"98001": "98777"}, {"98001": "98", "98777": "98"}])
+def test_the_codes_of_one_facility_are_the_same(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, aliases: dict[str, str]
+) -> None:
+    known = {one: "" for one in aliases.values()} | aliases
+    lines = ["facility_id,alias_of", *(f"{one},{other}" for one, other in known.items())]
+    (tmp_path / "register.csv").write_text("\n".join(lines) + "\n")
+    summary = loader(put(tmp_path, envelope(record(), facility="98777")), facilities=tmp_path / "register.csv")
+    assert summary.rows_loaded == 1
+    assert rows(warehouse, "SELECT facility_id FROM line") == [(next(iter(aliases.values())),)]
 
 
 def test_orders_need_their_encounter(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
