@@ -60,7 +60,8 @@ def _has_remarks(data: mmap.mmap) -> bool:
     """Whether there may be something to leave out, behind the declaration that the file begins with."""
     for start in range(0, len(data), _PIECE):
         piece = data[start : start + _PIECE + 3]
-        if piece.find(b"<!--") >= 0 or piece.find(b"<?", 0 if start else 5) >= 0:
+        # A single byte is found twenty times as fast, and most pieces have none of the two.
+        if (b"!" in piece and b"<!--" in piece) or (b"?" in piece and piece.find(b"<?", 0 if start else 5) >= 0):
             return True
     return False
 

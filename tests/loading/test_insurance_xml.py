@@ -243,7 +243,7 @@ def test_the_facility_of_the_record_must_be_that_of_the_envelope(
 def test_the_codes_of_one_facility_are_the_same(
     loader: Loader, warehouse: Warehouse, tmp_path: Path, aliases: dict[str, str]
 ) -> None:
-    known = {one: "" for one in aliases.values()} | aliases
+    known = dict.fromkeys(aliases.values(), "") | aliases
     lines = ["facility_id,alias_of", *(f"{one},{other}" for one, other in known.items())]
     (tmp_path / "register.csv").write_text("\n".join(lines) + "\n")
     summary = loader(put(tmp_path, envelope(record(), facility="98777")), facilities=tmp_path / "register.csv")
