@@ -15,20 +15,24 @@ import numpy as np
 if TYPE_CHECKING:
     from dedup.matching.comparing import Positions
 
-__all__ = ["BOUND", "FORBIDDEN", "MISTYPED", "Edges", "cluster"]
+__all__ = ["BOUND", "FORBIDDEN", "MISTYPED", "PARTED", "Edges", "cluster"]
 
 #: Bits by which the best of two conflicting partners must lead; below it nobody can tell whose record it is.
 MARGIN_BITS = 3.0
-#: Beyond this many variants a component's missing pairs are not scored: only its own edges speak.
-_LARGEST_SCORED = 200
+#: A component of more members loses its weakest edges until none of its pieces has more: every pair of a piece is
+#: scored, which for larger ones takes too long.
+_LARGEST = 200
+#: Pairs of a piece scored at a time: bounds memory, changes nothing.
+_AT_ONCE = 500_000
 #: More bits than these for a pair do not count towards the mean over two groups.
 _MOST_BITS = 20.0
 #: What counts for a pair that may never be one person.
 FORBIDDEN = -1000.0
 #: The same where one trusted id may be a typing error of the other: never joined, yet no rivals for a third.
 MISTYPED = -500.0
-#: What counts for a pair that a human joined: nothing can part it.
+#: What counts for a pair that a human joined: nothing can part it but what a human parted.
 BOUND = 1000.0
+PARTED = -2000.0
 
 PairBits = Callable[["Positions", "Positions"], "np.ndarray[Any, np.dtype[np.float64]]"]
 
@@ -47,14 +51,36 @@ def cluster(size: int, edges: Edges, pair_bits: PairBits) -> np.ndarray[Any, np.
 
     ``pair_bits`` scores pairs that no block brought together; FORBIDDEN marks a pair that must not be joined.
     """
-    labels, unclear = _components(size, edges)
-    if len(unclear):
-        _refine(labels, unclear, edges, pair_bits)
+    labels = _pieces(size, edges)
+    unclear, pairs = _unclear(labels, edges)
+    run = np.cumsum(pairs) // _AT_ONCE
+    for some in np.split(unclear, np.flatnonzero(np.diff(run)) + 1):
+        if len(some):
+            _refine(labels, some, edges, pair_bits)
     return labels
 
 
-def _components(size: int, edges: Edges) -> tuple[Positions, Positions]:
-    """Label by smallest member, and the labels of the components that are no cliques."""
+def _pieces(size: int, edges: Edges) -> Positions:
+    """Label by smallest member of each component, or of each piece of one that is too large to score all its pairs.
+
+    Such a component loses its weakest edges, bit by bit, until it falls into pieces that are not: what a piece is
+    follows from its component alone. One that is a clique, or that only humans' words hold, stays whole.
+    """
+    labels = _components(size, edges)
+    unclear, _ = _unclear(labels, edges)
+    large = _labelled(labels, unclear[np.bincount(labels, minlength=size)[unclear] > _LARGEST])
+    own = np.flatnonzero(large[edges.a])
+    weakest = edges.bits[own].min(initial=BOUND)
+    if weakest < BOUND:
+        members = np.flatnonzero(large)
+        kept = own[edges.bits[own] >= np.floor(weakest) + 1]
+        a, b = np.searchsorted(members, edges.a[kept]), np.searchsorted(members, edges.b[kept])
+        labels[members] = members[_pieces(len(members), Edges(a, b, edges.bits[kept]))]
+    return labels
+
+
+def _components(size: int, edges: Edges) -> Positions:
+    """Label by smallest member."""
     labels = np.arange(size, dtype=np.int32)
     a, b = edges.a, edges.b
     while len(a):  # every group is tied to the smallest of those it has an edge to, until none has one
@@ -64,16 +90,23 @@ def _components(size: int, edges: Edges) -> tuple[Positions, Positions]:
             labels = labels[labels]
         apart = labels[a] != labels[b]
         a, b = a[apart], b[apart]
-    members = np.bincount(labels, minlength=size)
-    links = np.bincount(labels[edges.a], minlength=size)
-    unclear = np.flatnonzero((members > 2) & (links < members * (members - 1) // 2))
-    return labels, unclear
+    return labels
+
+
+def _unclear(labels: Positions, edges: Edges) -> tuple[Positions, Positions]:
+    """The labels of the groups that are no cliques, and how many pairs each has."""
+    members = np.bincount(labels, minlength=len(labels))
+    inside = labels[edges.a]
+    links = np.bincount(inside[inside == labels[edges.b]], minlength=len(labels))
+    pairs = members * (members - 1) // 2
+    unclear = np.flatnonzero((members > 2) & (links < pairs))
+    return unclear, pairs[unclear]
 
 
 def _refine(labels: Positions, unclear: Positions, edges: Edges, pair_bits: PairBits) -> None:
-    """Take the components ``unclear`` apart. One in which no pair speaks against stays whole: nothing in it could keep
+    """Take the groups ``unclear`` apart. One in which no pair speaks against stays whole: nothing in it could keep
     two groups from being joined."""
-    own = np.flatnonzero(_labelled(labels, unclear)[edges.a])
+    own = np.flatnonzero(_labelled(labels, unclear)[edges.a] & (labels[edges.a] == labels[edges.b]))
     x, y = _gaps(labels, unclear, edges.a[own], edges.b[own])
     a, b = np.append(edges.a[own], x), np.append(edges.b[own], y)
     bits = np.append(edges.bits[own], pair_bits(x, y))
@@ -104,10 +137,8 @@ def _by_label(labels: Positions, some: Positions) -> tuple[Positions, Positions]
 
 
 def _gaps(labels: Positions, some: Positions, a: Positions, b: Positions) -> tuple[Positions, Positions]:
-    """The pairs of members with one of ``some`` labels that are none of the edges (a, b); of too large components
-    none."""
-    size = np.bincount(labels)
-    members, first = _by_label(labels, some[size[some] <= _LARGEST_SCORED])
+    """The pairs of members with one of ``some`` labels that are none of the edges (a, b)."""
+    members, first = _by_label(labels, some)
     earlier = np.arange(len(members)) - np.repeat(first, np.diff(np.append(first, len(members))))
     y = np.repeat(np.arange(len(members)), earlier)
     x = y - 1 - (np.arange(len(y)) - np.repeat(np.cumsum(earlier) - earlier, earlier))
@@ -139,7 +170,8 @@ def _agglomerate(group: list[int], pairs: list[tuple[int, int, float, bool]]) ->
             continue
         if not bound and (_better_known(bits, groups, x, y) or _better_known(bits, groups, y, x)):
             continue
-        if bound or _may_join([bits[i][j] for i in left for j in right]):
+        across = [bits[i][j] for i in left for j in right]
+        if min(across) > PARTED if bound else _may_join(across):
             left.extend(right)
             for member in right:
                 groups[member] = left
