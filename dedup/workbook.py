@@ -1,7 +1,8 @@
 """Reading the cells of an XLSX file as text, without a spreadsheet program's habits.
 
-A workbook is a zip of XML. Cells become text the way they are stored: numbers without rounding, dates as ISO 8601 (a
-number is a date when its style says so), errors as blanks. No document type, no macros, no links are ever looked at.
+A workbook is a zip of XML. Cells become text the way they are stored: numbers without rounding, dates as ISO 8601,
+errors as blanks. A number is a date, or keeps its leading zeros, when its style says so. No document type, no macros,
+no links are ever looked at.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ __all__ = ["WorkbookError", "count_rows", "is_workbook", "rows"]
 MAX_PART = 2 << 30  # bytes of one part, unpacked
 MAX_COLUMNS = 1000
 _DATE_FORMATS = {14, 15, 16, 17, 22, *range(27, 32), 36, *range(50, 55), 57, 58}
+_DATE_AND_TIME = 22
 _TIME_FORMATS = {18, 19, 20, 21, 45, 46, 47}
 _EPOCH = datetime.datetime(1899, 12, 30)  # Excel's day 0; it believes that 1900 was a leap year
+_DAYS_TO_1904 = 1462  # in workbooks that count from 1 January 1904
 _OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": True}
 
 
@@ -56,9 +59,10 @@ def rows(path: Path, sheet: str | None = None) -> Iterator[list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             shared = _shared(archive)
-            dated = _dated(archive)
+            styles = _styles(archive)
+            first_day = _DAYS_TO_1904 if _counts_from_1904(archive) else 0
             with _part(archive, _sheet_part(archive, sheet)) as part:
-                yield from _sheet(part, shared, dated)
+                yield from _sheet(part, shared, styles, first_day)
     except _DAMAGE:
         raise WorkbookError from None
 
@@ -120,8 +124,13 @@ def _text(item: Any) -> str:
     return "".join(t.text or "" for t in item.iter("{*}t") if _name(t.getparent()) != "rPh")
 
 
-def _dated(archive: zipfile.ZipFile) -> list[str]:
-    """For each cell style: date, time, or nothing."""
+def _counts_from_1904(archive: zipfile.ZipFile) -> bool:
+    found = _tree(archive, "xl/workbook.xml").find("{*}workbookPr")
+    return found is not None and found.get("date1904") in ("1", "true")
+
+
+def _styles(archive: zipfile.ZipFile) -> list[str]:
+    """For each cell style: date, datetime, time, as many zeros as a number has digits, or nothing."""
     if "xl/styles.xml" not in archive.namelist():
         return []
     root = _tree(archive, "xl/styles.xml")
@@ -131,13 +140,15 @@ def _dated(archive: zipfile.ZipFile) -> list[str]:
 
 
 def _kind(number: int, own: dict[int, str]) -> str:
-    code = re.sub(r'"[^"]*"|\\.|\[[^\]]*\]', "", own.get(number, "")).lower()
+    whole = own.get(number, "")
+    code = re.sub(r'"[^"]*"|\\.|\[[^\]]*\]', "", whole).lower()
+    timed = number in _TIME_FORMATS or re.search("[hs]", code) is not None
     if number in _DATE_FORMATS or re.search("[yd]", code):
-        return "date"
-    return "time" if number in _TIME_FORMATS or re.search("[hs]", code) else ""
+        return "datetime" if timed or number == _DATE_AND_TIME else "date"
+    return "time" if timed else whole if re.fullmatch("0{2,}", whole) else ""
 
 
-def _sheet(part: Any, shared: list[str], dated: list[str]) -> Iterator[list[str]]:
+def _sheet(part: Any, shared: list[str], styles: list[str], first_day: int) -> Iterator[list[str]]:
     for _, row in etree.iterparse(part, tag="{*}row", **_OPTIONS):
         cells: list[str] = []
         for cell in row.iter("{*}c"):
@@ -145,7 +156,7 @@ def _sheet(part: Any, shared: list[str], dated: list[str]) -> Iterator[list[str]
             if place >= MAX_COLUMNS:
                 raise ValueError("too wide")
             cells += [""] * (place - len(cells))
-            cells[place:] = [_value(cell, shared, dated)]
+            cells[place:] = [_value(cell, shared, styles, first_day)]
         row.clear()
         while row.getprevious() is not None:
             del row.getparent()[0]
@@ -163,7 +174,7 @@ def _place(reference: str | None, default: int) -> int:
     return place - 1
 
 
-def _value(cell: Any, shared: list[str], dated: list[str]) -> str:
+def _value(cell: Any, shared: list[str], styles: list[str], first_day: int) -> str:
     kind = cell.get("t") or "n"
     if kind == "inlineStr":
         return _text(cell).strip()
@@ -175,18 +186,18 @@ def _value(cell: Any, shared: list[str], dated: list[str]) -> str:
         return ""
     if kind == "n":
         style = int(cell.get("s") or 0)
-        return _number(text, dated[style] if style < len(dated) else "")
+        return _number(text, styles[style] if style < len(styles) else "", first_day)
     return text
 
 
-def _number(text: str, kind: str) -> str:
+def _number(text: str, kind: str, first_day: int) -> str:
     number = float(text)
-    if kind == "date" and 0 <= number < 2_958_466:
-        at = _EPOCH + datetime.timedelta(seconds=round(number * 86400))
-        return at.date().isoformat() if at.time() == datetime.time() else at.isoformat()
+    if kind in ("date", "datetime") and 0 <= number < 2_958_466 - first_day:
+        at = _EPOCH + datetime.timedelta(days=first_day, seconds=round(number * 86400))
+        return at.date().isoformat() if kind == "date" and at.time() == datetime.time() else at.isoformat()
     if kind == "time" and 0 <= number < 1:
         return (_EPOCH + datetime.timedelta(seconds=round(number * 86400))).time().isoformat()
     if number.is_integer() and abs(number) < 1e15:
-        return str(int(number))
+        return str(int(number)).zfill(kind.count("0"))
     # Four decimals at least: a typed number is never ambiguous, so it must not look like 21.500.
     return repr(number) if not re.fullmatch(r"\d{1,3}\.\d{3}", repr(number)) else repr(number) + "0"

@@ -108,6 +108,8 @@ def _expression(name: str, column: Column, names: list[str]) -> str:
     if column.constant is not None:
         return literal(column.constant)
     cells = [f"nullif(trim(c{names.index(source.strip().lower())}), '')" for source in column.sources]
+    if len(cells) > 1:  # a day that has a time beside it is that day, though its cell says midnight
+        cells = [f"regexp_replace({cell}, 'T00:00:00$', '')" for cell in cells]
     value = cells[0] if len(cells) == 1 else f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
     if column.values:
         value = _translated(value, column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from dedup.loading.canonical_csv import canonical_layout
@@ -39,6 +40,9 @@ def land_rows(
     landing: Landing, path: Path, found: Iterator[list[str]], layout: Layout, sheet: str | None = None
 ) -> None:
     """Stage the remaining ``found`` rows; short rows are filled up, as spreadsheets leave out blank cells."""
+    if "birth_date" in layout.columns:  # a cell with a style for date and time, as databases write dates
+        birth = f"regexp_replace({layout.columns['birth_date']}, 'T00:00:00$', '')"
+        layout = replace(layout, columns={**layout.columns, "birth_date": birth})
     batch: list[tuple[int, list[str]]] = []
     number = 0
     try:

@@ -114,10 +114,10 @@ def test_a_mapping_leaves_other_files_alone(loader: Loader, warehouse: Warehouse
     assert summary.deliveries[0].format == "csv"
 
 
-def workbook(path: Path, *lines: list[object], header: list[str] | None = None) -> Path:
+def workbook(path: Path, *lines: list[object], options: dict[str, object] | None = None) -> Path:
     import xlsxwriter
 
-    with xlsxwriter.Workbook(path) as book:
+    with xlsxwriter.Workbook(path, options or {}) as book:
         sheet = book.add_worksheet("Dữ liệu")
         dates = book.add_format({"num_format": "dd/mm/yyyy hh:mm"})
         for number, line in enumerate(lines):
@@ -143,6 +143,40 @@ def test_a_spreadsheet_with_the_canonical_columns(loader: Loader, warehouse: War
     before = stored(warehouse)
     loader(write_csv(tmp_path / "b.csv", one))
     assert stored(warehouse) == before
+
+
+@pytest.mark.parametrize("first_year", [1900, 1904])
+def test_midnight_is_a_time_and_a_birth_date_has_none(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, first_year: int
+) -> None:
+    typed: dict[str, object] = dict(order()) | {"ordered_at": AT(2026, 3, 2), "birth_date": AT(1980, 5, 17)}
+    path = workbook(tmp_path / "a.xlsx", list(typed), list(typed.values()), options={"date_1904": first_year == 1904})
+    loader(path)
+    found = rows(warehouse, "SELECT ordered_at, birth_date FROM line JOIN identity USING (identity_id)")
+    assert found == [(AT(2026, 3, 2), DAY(1980, 5, 17))]
+
+
+def test_a_day_and_its_time_in_two_cells(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    lines: list[list[object]] = [list(line.split(";")) for line in TABLE.splitlines()[:3]]
+    lines[2][6] = AT(2026, 3, 2)
+    _, mapping = put(tmp_path)
+    loader(workbook(tmp_path / "a.xlsx", *lines), mapping=mapping)
+    assert rows(warehouse, "SELECT ordered_at FROM line") == [(AT(2026, 3, 2, 8, 30),)]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"), [("00000", "01001"), ("0", "1001"), ("00", "1001"), ('"0"0000', "1001"), ("00.0", "1001")]
+)
+def test_zeros_of_a_number_format_are_kept(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, shown: str, expected: str
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(list(order()))
+    book.active.append(list((order() | {"facility_id": 1001}).values()))
+    book.active["A2"].number_format = shown
+    book.save(tmp_path / "a.xlsx")
+    loader(tmp_path / "a.xlsx")
+    assert rows(warehouse, "SELECT facility_id FROM line") == [(expected,)]
 
 
 def test_a_spreadsheet_with_a_mapping(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
