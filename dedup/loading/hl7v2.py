@@ -38,16 +38,18 @@ def recognise(head: bytes) -> bool:
 def land(landing: Landing, path: Path) -> None:
     """Stage the file some thousand messages at a time; ``landing.counted`` becomes the number of OBR in it."""
     from dedup.loading.hl7v2_cancelled import find_cancelled, keep_cancelled
+    from dedup.loading.hl7v2_fields import lost_results
     from dedup.loading.hl7v2_text import BEFORE, alike, breaks_off, chunks
 
     landing.in_parts = True
     landing.counted = count_starts(path, b"OBR", BEFORE)
     cut, codec = breaks_off(path), undeclared(path)
-    number = messages = promised = 0
+    number = messages = promised = lost = 0
     waiting: list[tuple[Any, bool]] = []
     with one_thread(landing.con):
         for data in chunks(path, all_but_last=cut):
             part = alike(data, codec)
+            lost += 0 if landing.counted else lost_results(part.chunk)
             messages += int(part.chunk.named("MSH").sum())
             promised += _promised(part.chunk)
             cancelled = find_cancelled(part.chunk, part.undecoded)
@@ -62,6 +64,10 @@ def land(landing: Landing, path: Path) -> None:
     landing.reject(
         [(one, "", "unreadable_file" if cut else "too_long") for one in range(number + 1, landing.counted + 1)]
     )
+    if lost:
+        landing.notes.append(
+            f"Delivery {landing.delivery_no} has {lost} results (OBX) and no order (OBR) they belong to."
+        )
     if cut or messages < promised:
         landing.fail("unreadable_file")
 
@@ -70,7 +76,9 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     """End what was cancelled without an OBR; notes for the run log."""
     from dedup.loading.hl7v2_cancelled import apply_cancelled
 
-    return apply_cancelled(landings) if landings else []
+    if not landings:
+        return []
+    return [note for one in landings for note in one.notes] + apply_cancelled(landings)
 
 
 def _orders(landing: Landing, part: Alike, before: int) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dedup.loading.hl7v2_cells import Chunk, first_given, word
-from dedup.loading.hl7v2_fields import CANCELLING
+from dedup.loading.hl7v2_fields import CANCELLED, CANCELLING
 from dedup.loading.hl7v2_text import STAND_INS
 from dedup.loading.keys import IDENTITY, order_key
 
@@ -33,8 +33,8 @@ def find_cancelled(chunk: Chunk, undecoded: Sequence[int] = ()) -> Any:
     if not len(bare):
         return None
     orc = chunk.segments(bare)
-    control = np.isin(chunk.words(chunk.field(orc, 1)), [word(one) for one in CANCELLING])
-    said = control | (chunk.words(chunk.field(orc, 5)) == word("CA"))
+    said = np.isin(chunk.words(chunk.field(orc, 1)), [word(one) for one in CANCELLING])
+    said |= np.isin(chunk.words(chunk.field(orc, 5)), [word(one) for one in CANCELLED])
     message = np.cumsum(starts)[bare]
     number = first_given(chunk.component(orc, 2, 1), chunk.component(orc, 3, 1))
     meant = np.flatnonzero(said & number.given & ~np.isin(message, undecoded))

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from dedup.loading.hl7v2_cells import Cells, Chunk, Ints, Mask, Rows, Segments, Words, first_given, word
 from dedup.schema import ABNORMAL_FLAGS
 
-__all__ = ["CANCELLING", "CARDS", "CORRECTED", "NO_RESULT", "UNFINISHED", "find_orders"]
+__all__ = ["CANCELLED", "CANCELLING", "CARDS", "CORRECTED", "NO_RESULT", "UNFINISHED", "find_orders", "lost_results"]
 
-CANCELLING = ("CA", "OC", "CR", "DC", "OD")  # ORC-1
+CANCELLING = ("CA", "OC", "CR", "DC", "OD", "DR", "RP", "RQ", "RU")  # ORC-1: cancelled, discontinued, replaced
+CANCELLED = ("CA", "DC", "RP")  # ORC-5, the same
 CARDS = 4  # of a patient's insurance cards so many are read
 _REPETITIONS = 32  # of an identifier field so many are looked at
 
@@ -76,6 +77,15 @@ def find_orders(chunk: Chunk, undecoded: Sequence[int] = ()) -> tuple[Any, dict[
     columns["good"] = pa.array(supported & ~unread)
     refused = {"unsupported_message": ~supported, "bad_encoding": supported & unread}
     return pa.table(columns), {reason: np.flatnonzero(rows) for reason, rows in refused.items()}
+
+
+def lost_results(chunk: Chunk) -> int:
+    """How many OBX stand in messages of orders and results: for files where no OBR is."""
+    starts = chunk.named("MSH")
+    kind = chunk.field(chunk.segments(np.flatnonzero(starts)), 8)
+    kinds = chunk.words(Cells(kind.start, np.minimum(kind.end, kind.start + 3)))
+    supported = np.append(np.False_, np.isin(kinds, _words(*_TYPES)))
+    return int(supported[np.cumsum(starts)[chunk.named("OBX")]].sum())
 
 
 def _segments(chunk: Chunk) -> _Found:

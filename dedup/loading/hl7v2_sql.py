@@ -6,7 +6,7 @@ classes table 0004.
 
 from __future__ import annotations
 
-from dedup.loading.hl7v2_fields import CANCELLING, CARDS, CORRECTED, NO_RESULT, UNFINISHED
+from dedup.loading.hl7v2_fields import CANCELLED, CANCELLING, CARDS, CORRECTED, NO_RESULT, UNFINISHED
 from dedup.loading.hl7v2_text import STAND_INS
 from dedup.schema import ORDER_REASONS
 
@@ -15,7 +15,7 @@ __all__ = ["SOURCE", "columns"]
 
 # A cancelled order is cancelled whatever else is said. W and D withdraw a wrong result, X says there will be none.
 _STATUS = f"""CASE
-    WHEN control IN {CANCELLING} OR order_status = 'CA' OR result_status = 'X' THEN 'cancelled'
+    WHEN control IN {CANCELLING} OR order_status IN {CANCELLED} OR result_status = 'X' THEN 'cancelled'
     WHEN states = {NO_RESULT} THEN 'cancelled'
     WHEN result_status = 'C' OR states & {CORRECTED} > 0 AND result_status IN ('F', '') THEN 'corrected'
     WHEN result_status = 'F' THEN 'final'
@@ -57,7 +57,7 @@ _COLUMNS: dict[str, str] = {
     "test_name": "test_name",
     "specimen": "specimen",
     "performed_by": r"""coalesce(nullif(laboratory, ''),
-        CASE WHEN producer <> '' AND regexp_full_match(producer, '\w{5}') THEN producer END)""",
+        CASE WHEN producer <> '' AND regexp_full_match(producer, '\d{5}') THEN producer END)""",
     "ordered_at": "ordered_at",
     "collected_at": "collected_at",
     "resulted_at": "CASE WHEN status IN ('preliminary', 'final', 'corrected') THEN resulted_at END",

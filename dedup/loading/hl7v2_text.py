@@ -27,29 +27,35 @@ STAND_INS = "\ue001\ue002\ue003\ue004\ue005"
 _STANDING_IN = str.maketrans("|^&~\\", STAND_INS)
 
 _CHUNK = 1 << 21
+_HEAD = 1 << 12
 _MAX_MESSAGE = 1 << 26
 _HEADER = b"MSH|^~\\&"
 _START = re.compile(rb"(?<![^\r\n\x0b\x1c])MSH")
 _ESCAPE = re.compile(rb"\\(?:([FSTREHN]|\.br)|X((?:[0-9A-Fa-f]{2})+))\\")
+#: HL7's null, alone between two marks; the pattern begins with the text to be found fast.
+_NULL = re.compile(rb'""(?<=[|^~&]"")(?=[|^~&\r\n\x0b\x1c]|\Z)')
 _SIMPLE = {b"H": b"", b"N": b"", b".br": b" "}
 _CHARSETS = {f"8859/{part}": f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)} | {
     **dict.fromkeys(("UNICODE UTF-8", "UTF-8", "UTF8"), "utf-8"),
     **dict.fromkeys(("CP1258", "WINDOWS-1258"), "cp1258"),
 }
 _BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"  # that may stand before the first message
 
 
 def breaks_off(path: Path) -> bool:
     """Whether the file is framed (MLLP: a byte before each message and one behind) and its last message has no end."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        framed = data[:_CHUNK].removeprefix(_BOM).lstrip(b" \t\r\n").startswith(b"\x0b")
+        framed = data[:_CHUNK].removeprefix(_BOM).lstrip(_BLANKS).startswith(b"\x0b")
         return framed and data.rfind(b"\x0b") > data.rfind(b"\x1c")
 
 
 def chunks(path: Path, *, all_but_last: bool = False) -> Iterator[bytes]:
     """Whole messages, some at a time; of one longer than any real message only the beginning."""
     with path.open("rb") as file:
-        rest, skipping = file.read(len(_BOM)).removeprefix(_BOM), False
+        head = file.read(_HEAD)
+        file.seek(len(head) - len(head.removeprefix(_BOM).lstrip(_BLANKS)))
+        rest, skipping = b"", False
         while read := file.read(_CHUNK):
             data = rest + read
             if skipping:
@@ -85,7 +91,7 @@ class Alike(NamedTuple):
 
 
 def alike(data: bytes, undeclared: str | None = None) -> Alike:
-    """The messages as UTF-8 with the usual separators.
+    """The messages as UTF-8 with the usual separators; HL7's null is nothing.
 
     ``undeclared``: the codec of messages that are not UTF-8 and do not say what they are; None: not known.
     """
@@ -96,6 +102,9 @@ def alike(data: bytes, undeclared: str | None = None) -> Alike:
         texts = [_decoded(data[start:end], undeclared) for start, end in parts]
         undecoded = [number for number, (_, whole) in enumerate(texts) if not whole]
         data = b"".join(_usual_separators(text).encode("utf-8", "replace") for text, _ in texts)
+        chunk = Chunk(data)
+    if b'""' in data:
+        data = _NULL.sub(b"", data)
         chunk = Chunk(data)
     if chunk.count("\\") > int(chunk.named("MSH").sum()):  # one stands in MSH-2
         data = _ESCAPE.sub(_unescaped, data)

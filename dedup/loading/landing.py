@@ -96,6 +96,7 @@ class Landing:
     dated: bool = False
     whole_encounters: bool = False
     in_parts: bool = False  #: a row says what is new of its line; what it leaves out stays
+    notes: list[str] = field(default_factory=list)  #: for the run log
     unknown_columns: list[str] = field(default_factory=list)
     put_by: CleanFile | Path | None = None  #: not read yet: it will be, together with others of its format
 

@@ -53,7 +53,9 @@ def test_orders_and_their_results_are_one_line(loader: Loader, warehouse: Wareho
     ]
 
 
-@pytest.mark.parametrize("frame", ["{}", "\x0b{}\x1c\r", "FHS|^~\\&\rBHS|^~\\&\r{}BTS|2\rFTS|1\r", "\n\n{}"])
+@pytest.mark.parametrize(
+    "frame", ["{}", "\x0b{}\x1c\r", "FHS|^~\\&\rBHS|^~\\&\r{}BTS|2\rFTS|1\r", "\n\n{}", " \t{}", "\r  {}"]
+)
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_frames_batches_and_line_ends(loader: Loader, tmp_path: Path, frame: str, end: str) -> None:
     text = frame.format(message(obr()) + message(obr("7002"))).replace("\r", end)
@@ -146,6 +148,10 @@ def test_escapes(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     [
         (["ORC|NW|7001", obr(status="")], "ORM^O01", "ordered"),
         (["ORC|CA|7001", obr(status="")], "ORM^O01", "cancelled"),
+        (["ORC|RP|7001", obr(status="")], "ORM^O01", "cancelled"),
+        (["ORC|SC|7001|||DC", obr(status="")], "ORM^O01", "cancelled"),
+        (["ORC|SC|7001|||RP", obr(status="")], "ORM^O01", "cancelled"),
+        (["ORC|SC|7001|||HD", obr(status="")], "ORM^O01", "ordered"),
         (["ORC|NW|7001", obr(status="I")], "OML^O21", "collected"),
         ([obr(status="X")], "ORU^R01", "cancelled"),
         ([obr(status="P"), "OBX|1|NM|x||5||||||P"], "ORU^R01", "preliminary"),
@@ -291,6 +297,47 @@ def test_several_cards_and_a_price(loader: Loader, warehouse: Warehouse, tmp_pat
         warehouse, "SELECT insurance_id, price_vnd FROM line JOIN identity USING (identity_id) ORDER BY order_id"
     )
     assert found == [("TE1010222222222;DN4010111111111", 22400), ("TE1010222222222;DN4010111111111", None)]
+
+
+def test_the_null_is_nothing(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    """Two quotation marks alone say that there is no value; within a text they are text."""
+    first = obr('""').replace('""||', '""|F1|').replace("|202604010800|", '|""|')
+    others = (obr(number).replace("|BS09|", '|""^Minh|') for number in ("7001", "7002"))
+    text = message(first, *others, 'OBX|1|ST|x||""|g|""||||F').replace("|19800228|F", '|""|""')
+    result = obr("7003"), 'OBX|1|ST|x||a""|""^g|||||F'
+    loader(put(tmp_path, text + message(*result).replace("BN01", '""^^^98001^PI~BN01')))
+    assert rejected(warehouse) == []
+    found = rows(
+        warehouse,
+        """SELECT order_id, patient_id, birth_date, sex, ordered_by, "value", unit FROM line
+        JOIN identity USING (identity_id) ORDER BY order_id""",
+    )
+    born = datetime.date(1980, 2, 28)
+    assert found == [
+        ("7001", "BN01", None, None, None, None, None),
+        ("7002", "BN01", None, None, None, None, "g"),
+        ("7003", "BN01", born, "female", "BS09", 'a""', None),
+        ("F1", "BN01", None, None, "BS09", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("producer", "laboratory", "performer"),
+    [("79001", "", "79001"), ("LAB01", "", "98001"), ("7900", "", "98001"), ("79001", "48002", "48002")],
+)
+def test_who_performed_it(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, producer: str, laboratory: str, performer: str
+) -> None:
+    """A producer's code of five digits is a facility's, others are of a laboratory within the house."""
+    loader(put(tmp_path, message(obr(), f"OBX|1|NM|x||5||||||F||||{producer}||||||||^^^^^^^^^{laboratory}")))
+    assert rows(warehouse, "SELECT performing_facility_id FROM line") == [(performer,)]
+
+
+def test_results_without_any_order_are_named(loader: Loader, tmp_path: Path) -> None:
+    weight = message("OBX|1|NM|weight||60", kind="ADT^A01")
+    assert loader(put(tmp_path, weight)).notes == ()
+    summary = loader(put(tmp_path, weight + message("ORC|RE|7001", "OBX|1|NM|x||5", "OBX|2|NM|y||6")))
+    assert summary.notes == ("Delivery 2 has 2 results (OBX) and no order (OBR) they belong to.",)
 
 
 def test_a_blank_repetition_hides_no_other(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
