@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dedup.loading.encodings import decoded
 from dedup.loading.landing import Landing
-from dedup.loading.mapping import Column, Mapping, date_pattern
+from dedup.loading.mapping import Column, Mapping, date_pattern, folded
 from dedup.loading.spreadsheet import land_rows
 from dedup.loading.table_layout import DELIMITERS, Layout, land_csv, split
 from dedup.loading.unknown import unknown_columns
@@ -38,7 +38,7 @@ def choose(mappings: Sequence[Mapping], path: Path, folder: Path) -> Mapped | No
         place = folder / f"mapping{number}-{path.name}"
         place.mkdir()
         found = header(mapping, path, place)
-        if found is not None and mapping.sources <= {name.lower() for name in found.names}:
+        if found is not None and mapping.sources <= {folded(name) for name in found.names}:
             return found
     return None
 
@@ -78,17 +78,20 @@ def _readable(mapping: Mapping, path: Path, folder: Path) -> Path:
 
 def land_mapped(landing: Landing, found: Mapped) -> None:
     """Stage the file's rows as canonical columns."""
-    names = [name.lower() for name in found.names]
+    names = [folded(name) for name in found.names]
     used = found.mapping.sources
     layout = Layout(
         delimiter=found.delimiter,
         width=len(names),
-        columns={name: _expression(name, column, names) for name, column in found.mapping.columns.items()},
+        columns={
+            name: _expression(name, column, names, not found.delimiter)
+            for name, column in found.mapping.columns.items()
+        },
         unknown=unknown_columns(names, used),
         missing={
             name: "duplicate_column"
             for name, column in found.mapping.columns.items()
-            if any(names.count(source.strip().lower()) > 1 for source in column.sources)
+            if any(names.count(folded(source)) > 1 for source in column.sources)
         },
         header_rows=found.mapping.file.header_row,
     )
@@ -103,11 +106,11 @@ def _after(found: Iterator[list[str]], skip: int) -> Iterator[list[str]]:
     return itertools.islice(found, skip, None)
 
 
-def _expression(name: str, column: Column, names: list[str]) -> str:
-    """The canonical column as SQL over c0, c1, …"""
+def _expression(name: str, column: Column, names: list[str], typed: bool) -> str:
+    """The canonical column as SQL over c0, c1, …; ``typed``: a number in a cell has a decimal point, whatever else."""
     if column.constant is not None:
         return literal(column.constant)
-    cells = [f"nullif(trim(c{names.index(source.strip().lower())}), '')" for source in column.sources]
+    cells = [f"nullif(trim(c{names.index(folded(source))}), '')" for source in column.sources]
     if len(cells) > 1:  # a day that has a time beside it is that day, though its cell says midnight
         cells = [f"regexp_replace({cell}, 'T00:00:00$', '')" for cell in cells]
     value = cells[0] if len(cells) == 1 else f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
@@ -117,9 +120,18 @@ def _expression(name: str, column: Column, names: list[str]) -> str:
         value = f"coalesce({value}, {literal(column.default)})"
     if column.format is not None:
         value = _dated(value, column.format)
+    if name == "price_vnd":
+        value = f"nullif(regexp_replace(nfc_normalize({value}), '{_CURRENCY}', '', 'gi'), '')"
     if column.decimal is not None or column.thousands is not None:
-        value = _amount(value, column)
+        other = f"CASE WHEN {value} IS NOT NULL THEN '{_UNREADABLE}' END" if name == "price_vnd" else value
+        if typed:
+            other = f"CASE WHEN regexp_full_match({value}, '\\d+\\.\\d+') THEN {value} ELSE {other} END"
+        value = _amount(value, column, other)
     return value
+
+
+_CURRENCY = r"^(vnđ|vnd|đồng|đ|₫)[\s\x{A0}]*|[\s\x{A0}]*(vnđ|vnd|đồng|đ|₫)$"
+_UNREADABLE = "?"  # an amount that breaks the marks it is said to have is none, rather than another one
 
 
 def _translated(value: str, column: Column) -> str:
@@ -148,14 +160,16 @@ def _dated(value: str, text: str) -> str:
     return f"coalesce(strftime({parsed}, '{shown}'), {value})"
 
 
-def _amount(value: str, column: Column) -> str:
-    """The amount with a decimal point and no other mark; four decimals, because now it is no longer ambiguous."""
+def _amount(value: str, column: Column, other: str) -> str:
+    """The amount with a decimal point and no other mark; four decimals, because now it is no longer ambiguous.
+
+    ``other``: what becomes of a value that is not written so."""
     thousands = re.escape(column.thousands) if column.thousands else ""
     decimal = re.escape(column.decimal) if column.decimal else ""
     whole = rf"(\d{{1,3}}({thousands}\d{{3}})+|\d+)" if thousands else r"\d+"
-    shape = whole + (rf"({decimal}\d{{1,3}})?" if decimal else "")
+    shape = whole + (rf"({decimal}\d+)?" if decimal else "")
     plain = f"replace({value}, {literal(column.thousands)}, '')" if column.thousands else value
     if column.decimal == ",":
         plain = f"replace({plain}, ',', '.')"
     padded = f"CAST(TRY_CAST({plain} AS DECIMAL(18, 4)) AS VARCHAR)"
-    return f"CASE WHEN regexp_full_match({value}, '{shape}') THEN {padded} ELSE {value} END"
+    return f"CASE WHEN regexp_full_match({value}, '{shape}') THEN {padded} ELSE {other} END"

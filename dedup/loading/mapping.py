@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import tomllib
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dedup.errors import ConfigError, Problem
 from dedup.schema import CANONICAL
 
-__all__ = ["Column", "File", "Mapping", "date_pattern", "read_mappings"]
+__all__ = ["Column", "File", "Mapping", "date_pattern", "folded", "read_mappings"]
+
+
+def folded(name: str) -> str:
+    """A column's name as it is compared: in any case, and however its diacritics are written."""
+    return unicodedata.normalize("NFC", name.strip()).lower()
 
 
 class _Part(BaseModel):
@@ -86,8 +92,8 @@ class Mapping:
 
     @property
     def sources(self) -> set[str]:
-        """The columns a file must have for this mapping to be its own; names are compared in lower case."""
-        return {name.strip().lower() for column in self.columns.values() for name in column.sources}
+        """The columns a file must have for this mapping to be its own; names are compared ``folded``."""
+        return {folded(name) for column in self.columns.values() for name in column.sources}
 
 
 _TOKENS = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}

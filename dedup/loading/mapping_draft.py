@@ -14,7 +14,7 @@ from dedup.errors import InputError
 from dedup.loading.encodings import decoded
 from dedup.loading.landing import Landing, make_staging, type_rows
 from dedup.loading.mapped import Mapped, choose, land_mapped
-from dedup.loading.mapping import read_mappings
+from dedup.loading.mapping import Column, folded, read_mappings
 from dedup.loading.table_layout import DELIMITERS, read_together, split
 from dedup.schema import CANONICAL
 from dedup.warehouse import bring_in, memory_warehouse, scratch
@@ -238,12 +238,23 @@ def _hints(found: Mapped, rejected: Sequence[tuple[str, str, int]], folder: Path
         column = found.mapping.columns.get(name)
         if column is None or len(column.sources) != 1:
             continue
-        place = [given.lower() for given in found.names].index(column.sources[0].strip().lower())
+        place = [folded(given) for given in found.names].index(folded(column.sources[0]))
         values = [row[place] for row in sample if len(row) > place and row[place]]
         if reason in ("bad_timestamp", "bad_date") and column.format is None:
             hints += [f"[columns.{name}] {line.lstrip('# ')}" for line in _date_lines(values) if "format" in line]
-        elif reason in ("ambiguous_price", "bad_price") and column.decimal is None and column.thousands is None:
-            hints.append(f'[columns.{name}] thousands = "." and decimal = ",", or decimal = "."')
+        elif reason in ("ambiguous_price", "bad_price"):
+            hints.append(_amount_hint(name, column))
         elif reason.startswith("unknown_"):
             hints.append(f'[columns.{name}.values] "word of the file" = "word of the contract"')
     return list(dict.fromkeys(hints))
+
+
+def _amount_hint(name: str, column: Column) -> str:
+    """The line that is missing, or that is not true of the file."""
+    if column.decimal is None and column.thousands is None:
+        return f'[columns.{name}] thousands = "." and decimal = ",", or decimal = "."'
+    if column.decimal is None:
+        return f'[columns.{name}] decimal = "{"." if column.thousands == "," else ","}"'
+    if column.thousands is None:
+        return f'[columns.{name}] thousands = "{"," if column.decimal == "." else "."}"'
+    return f"[columns.{name}] thousands and decimal are not the marks of every amount in the file"

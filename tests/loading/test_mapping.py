@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -274,6 +275,61 @@ def test_what_can_be_read_two_ways_is_refused_with_the_line_to_add(
     price = MAPPING.replace('decimal = ","\nthousands = "."\n', "")
     mapping.write_text(price, encoding="utf-8")
     assert any("thousands" in hint for hint in check_mapping(mapping, table).hints)
+
+
+MARKS = 'decimal = ","\nthousands = "."\n'
+
+
+@pytest.mark.parametrize(
+    ("marks", "amount", "price", "hint"),
+    [
+        (MARKS, "1.234.567,50 đ", "1234567.500", None),
+        (MARKS, "VNĐ 101.000", "101000.000", None),
+        (MARKS, "21,5đồng", "21.500", None),
+        (MARKS, "1.234.567,5000", "1234567.500", None),
+        (MARKS, "21.50", None, "are not the marks"),
+        (MARKS, "1234.567", None, "are not the marks"),
+        (MARKS, "12.34.567 đ", None, "are not the marks"),
+        (MARKS, "-101.000", None, "are not the marks"),
+        (MARKS, "đ", None, None),
+        ('thousands = ","\n', "21.50", None, 'decimal = "."'),
+        ('decimal = ","\n', "1.234,5", None, 'thousands = "."'),
+        ("", "101000 VND", "101000.000", None),
+        ("", "21.50 ₫", "21.500", None),
+        ("", "101.000 vnd", None, "thousands"),
+        ("", "1.234.567 Đ", None, "thousands"),
+    ],
+)
+def test_amounts_keep_to_their_marks(
+    loader: Loader,
+    warehouse: Warehouse,
+    tmp_path: Path,
+    marks: str,
+    amount: str,
+    price: str | None,
+    hint: str | None,
+) -> None:
+    table, mapping = put(tmp_path, TABLE.replace("1.022.400,50", amount), MAPPING.replace(MARKS, marks))
+    hints = check_mapping(mapping, table).hints
+    assert bool(hints) == (hint is not None) and (hint is None or hint in hints[0])
+    loader(table, mapping=mapping)
+    found = rows(warehouse, "SELECT CAST(price_vnd AS VARCHAR) FROM line WHERE order_id = 'P1'")
+    assert found == ([] if hint else [(price,)])
+
+
+def test_a_typed_amount_has_a_decimal_point(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    lines: list[list[object]] = [list(line.split(";")) for line in TABLE.splitlines()]
+    lines[2][10], lines[3][10] = 21500.5, 21.5
+    loader(workbook(tmp_path / "a.xlsx", *lines), mapping=put(tmp_path)[1])
+    assert rows(warehouse, "SELECT CAST(price_vnd AS VARCHAR) FROM line ORDER BY 1") == [("21.500",), ("21500.500",)]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_header_in_any_unicode_form(loader: Loader, warehouse: Warehouse, tmp_path: Path, form: str) -> None:
+    header, rest = unicodedata.normalize("NFD" if form == "NFC" else "NFC", TABLE).split("Mới", 1)[0], "Mới;500\n"
+    table, mapping = put(tmp_path, header + rest, unicodedata.normalize(form, MAPPING))
+    assert check_mapping(mapping, table).fits
+    assert loader(table, mapping=mapping).rows_loaded == 2
 
 
 def test_a_mapping_for_another_table_does_not_fit(tmp_path: Path) -> None:
