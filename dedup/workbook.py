@@ -17,7 +17,7 @@ from typing import Any
 
 from lxml import etree
 
-__all__ = ["WorkbookError", "count_rows", "is_workbook", "rows"]
+__all__ = ["WorkbookError", "count_rows", "count_sheets", "is_workbook", "rows"]
 
 MAX_PART = 2 << 30  # bytes of one part, unpacked
 MAX_COLUMNS = 1000
@@ -55,7 +55,7 @@ def is_workbook(head: bytes) -> bool:
 
 
 def rows(path: Path, sheet: str | None = None) -> Iterator[list[str]]:
-    """The rows of a sheet (the first when None) as text, blank rows left out. Raises WorkbookError."""
+    """The rows of a sheet (the first that is shown when None) as text, blank rows left out. Raises WorkbookError."""
     try:
         with zipfile.ZipFile(path) as archive:
             shared = _shared(archive)
@@ -75,6 +75,15 @@ def count_rows(path: Path, sheet: str | None = None) -> int:
     except _DAMAGE:
         raise WorkbookError from None
     return sum(_CELL.search(row[0]) is not None for row in _ROW.finditer(data))
+
+
+def count_sheets(path: Path) -> int:
+    """Sheets that are shown. Raises WorkbookError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return len(_shown(archive))
+    except _DAMAGE:
+        raise WorkbookError from None
 
 
 def _part(archive: zipfile.ZipFile, name: str) -> Any:
@@ -100,12 +109,19 @@ def _sheet_part(archive: zipfile.ZipFile, sheet: str | None) -> str:
     relations = {
         one.get("Id"): one.get("Target") for one in _tree(archive, "xl/_rels/workbook.xml.rels") if one.get("Target")
     }
-    for one in _tree(archive, "xl/workbook.xml").iter("{*}sheet"):
+    sheets = list(_tree(archive, "xl/workbook.xml").iter("{*}sheet"))
+    for one in _shown(archive) + sheets:
         if sheet is None or one.get("name") == sheet:
             relation = [value for key, value in one.attrib.items() if key.endswith("}id")]
             target = str(relations[relation[0]])  # IndexError and KeyError are damage
             return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
     raise KeyError("sheet")
+
+
+def _shown(archive: zipfile.ZipFile) -> list[Any]:
+    """Sheets that nobody has hidden."""
+    sheets = _tree(archive, "xl/workbook.xml").iter("{*}sheet")
+    return [one for one in sheets if one.get("state", "visible") == "visible"]
 
 
 def _shared(archive: zipfile.ZipFile) -> list[str]:

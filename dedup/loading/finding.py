@@ -65,9 +65,12 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
             yield Path(entry.path)
 
 
+_LEFT_BEHIND = {"thumbs.db", "desktop.ini", "__macosx"}  # by Windows and macOS, in folders and archives
+
+
 def is_passed_over(name: str) -> bool:
     """Whether a file or folder is no delivery: hidden, as some systems put beside every file, or a README."""
-    return name.startswith(".") or name.upper().startswith("README")
+    return name.startswith(".") or name.upper().startswith("README") or name.lower() in _LEFT_BEHIND
 
 
 def as_text(name: str) -> str:

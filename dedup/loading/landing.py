@@ -98,6 +98,7 @@ class Landing:
     in_parts: bool = False  #: a row says what is new of its line; what it leaves out stays
     notes: list[str] = field(default_factory=list)  #: for the run log
     unknown_columns: list[str] = field(default_factory=list)
+    sheets_left: int = 0  #: further sheets of a workbook, which nobody asked for
     put_by: CleanFile | Path | None = None  #: not read yet: it will be, together with others of its format
 
     def insert(

@@ -154,6 +154,9 @@ class _Desk:
         for name, module in FORMATS.items():
             if hasattr(module, "finish"):
                 self.notes += module.finish([one.landing for one in self.arrivals if one.format == name])
+        sheets = sum(one.landing.sheets_left for one in self.arrivals)
+        if sheets:
+            self.notes.append(f"Only the first sheet of a workbook is read: {sheets} further ones were not.")
 
     def _fail(self, path: Path, name: str, folder: Path, reason: str) -> None:
         landing = self._open(path, name, folder)

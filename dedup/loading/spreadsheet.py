@@ -1,4 +1,4 @@
-"""Spreadsheets (XLSX) with the contract's columns in the first row of the first sheet."""
+"""Spreadsheets (XLSX) with the contract's columns in the first row of the first sheet that is shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dedup.loading.canonical_csv import canonical_layout
 from dedup.loading.damaged_csv import stage_rows
 from dedup.loading.landing import Landing
 from dedup.loading.table_layout import Layout
-from dedup.workbook import WorkbookError, count_rows, is_workbook, rows
+from dedup.workbook import WorkbookError, count_rows, count_sheets, is_workbook, rows
 
 __all__ = ["land", "land_rows", "recognise"]
 
@@ -47,6 +47,7 @@ def land_rows(
     number = 0
     try:
         landing.counted = count_rows(path, sheet) - layout.header_rows
+        landing.sheets_left = max(count_sheets(path) - 1, 0) if sheet is None else 0
         landing.check_columns(layout.missing)
         for cells in found:
             number += 1

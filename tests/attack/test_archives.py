@@ -82,7 +82,14 @@ def test_names_are_never_paths(loader: Loader, warehouse: Warehouse, tmp_path: P
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_what_a_folder_passes_over_an_archive_does(loader: Loader, tmp_path: Path, pack: Callable[..., bytes]) -> None:
-    beside = {"README.txt": b"hello", "__MACOSX/._a.csv": b"\0\5\x16\7", "day/.DS_Store": b"\0", ".hidden/b.csv": TWO}
+    beside = {
+        "README.txt": b"hello",
+        "__MACOSX/._a.csv": b"\0\5\x16\7",
+        "day/Thumbs.db": b"\xd0\xcf",
+        "Desktop.ini": b"[x]",
+        "day/.DS_Store": b"\0",
+        ".hidden/b.csv": TWO,
+    }
     (tmp_path / "day.zip").write_bytes(pack(**beside, **{"day/a.csv": ONE}))
     summary = loader(tmp_path / "day.zip")
     assert [(one.source_name, one.failed) for one in summary.deliveries] == [("day.zip/day/a.csv", False)]

@@ -188,6 +188,20 @@ def test_a_spreadsheet_with_a_mapping(loader: Loader, warehouse: Warehouse, tmp_
     assert rows(warehouse, FOUND) == EXPECTED
 
 
+def test_hidden_sheets_are_passed_over_and_further_ones_told(loader: Loader, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["a", "b"])
+    book.active.sheet_state = "hidden"
+    for number in (1, 2, 3):
+        sheet = book.create_sheet(f"Trang {number}")
+        sheet.append(list(order()))
+        sheet.append(list(order(order_id=f"A{number}").values()))
+    book.save(tmp_path / "a.xlsx")
+    summary = loader(tmp_path / "a.xlsx")
+    assert (summary.rows_loaded, len(summary.notes)) == (1, 1)
+    assert "2 further" in summary.notes[0]
+
+
 @pytest.mark.parametrize("cut", [5, 100, 2000])
 def test_a_cut_spreadsheet(loader: Loader, tmp_path: Path, cut: int) -> None:
     path = workbook(tmp_path / "a.xlsx", list(order()), list(order().values()))
