@@ -16,7 +16,7 @@ from dedup.warehouse.events import Watch, silent
 from dedup.warehouse.runs import now
 
 if TYPE_CHECKING:
-    from dedup.loading import DeliverySummary, SensitiveCode
+    from dedup.loading import DeliverySummary, LoadSummary, SensitiveCode
     from dedup.reporting import Figures, Filters
     from dedup.rules import Period
 
@@ -57,35 +57,37 @@ def run(inputs: Sequence[Path], settings: Settings, *, watch: Watch = silent) ->
     """One night: load the inputs, match patients, flag repeats. Each stage is all or nothing; ``watch`` is told."""
     sensitive = _sensitive_codes(settings)
     with _writing("run", settings, watch) as (warehouse, log):
-        over_limit = _load(warehouse, log, inputs, settings, sensitive)
+        loaded = _load(warehouse, log, inputs, settings, sensitive)
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
-    return _summary(log, over_limit)
+    return _summary(log, loaded.bad(settings.loading.max_rejected_share))
 
 
 def night(settings: Settings, *, watch: Watch = silent) -> RunSummary:
     """``run`` on what is ready in the inbox; afterwards the files are put away and unusual senders are named."""
-    from dedup.loading.inbox import put_away, ready
+    from dedup.loading.inbox import Left, inbox_folder, put_away, ready
     from dedup.loading.watching import unusual
 
-    files, sensitive = ready(settings.inbox), _sensitive_codes(settings)
+    left, sensitive = Left(inbox_folder(settings.inbox)), _sensitive_codes(settings)
+    share = settings.loading.max_rejected_share
     with _writing("run", settings, watch) as (warehouse, log):
-        over_limit = _load(warehouse, log, [file.path for file in files], settings, sensitive)
+        files = ready(settings.inbox, left)
+        loaded = _load(warehouse, log, [file.path for file in files], settings, sensitive, waiting=True)
         _match(warehouse, log, settings)
         _flag(warehouse, log, settings)
         with log.stage("inbox") as stage:
-            bad = {one.delivery_id: one.source_name for one in over_limit}
-            stage.counts |= put_away(warehouse, settings.inbox, files, bad)
+            stage.counts |= put_away(warehouse, settings.inbox, files, loaded, left, max_rejected_share=share)
+            stage.notes += left.sentences()
             stage.notes += unusual(warehouse, log.run_id, now=now(), silent_days=settings.inbox.silent_days)
-    return _summary(log, over_limit)
+    return _summary(log, loaded.bad(share))
 
 
 def load(inputs: Sequence[Path], settings: Settings, *, watch: Watch = silent) -> RunSummary:
     """Only load."""
     sensitive = _sensitive_codes(settings)
     with _writing("load", settings, watch) as (warehouse, log):
-        over_limit = _load(warehouse, log, inputs, settings, sensitive)
-    return _summary(log, over_limit)
+        loaded = _load(warehouse, log, inputs, settings, sensitive)
+    return _summary(log, loaded.bad(settings.loading.max_rejected_share))
 
 
 def match(settings: Settings, *, train: bool = False, watch: Watch = silent) -> RunSummary:
@@ -187,14 +189,17 @@ def _writing(
 
 
 def _load(
-    warehouse: Warehouse, log: Run, inputs: Sequence[Path], settings: Settings, sensitive: list[SensitiveCode]
-) -> list[DeliverySummary]:
-    """The deliveries with more rejected rows than the settings allow."""
+    warehouse: Warehouse,
+    log: Run,
+    inputs: Sequence[Path],
+    settings: Settings,
+    sensitive: list[SensitiveCode],
+    *,
+    waiting: bool = False,
+) -> LoadSummary:
     from dedup.loading import load as load_room
 
-    loaded = load_room(warehouse, log, inputs, settings, sensitive=sensitive)
-    share = settings.loading.max_rejected_share
-    return [one for one in loaded.deliveries if not one.repeated and one.over_limit(share)]
+    return load_room(warehouse, log, inputs, settings, sensitive=sensitive, waiting=waiting)
 
 
 def _match(warehouse: Warehouse, log: Run, settings: Settings, *, train: bool = False) -> None:

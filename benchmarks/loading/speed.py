@@ -51,7 +51,7 @@ def landed(path: Path) -> tuple[float, int]:
 
         def work() -> None:
             nonlocal rows
-            arrivals, _, _ = receive(warehouse, [[path]])
+            arrivals = receive(warehouse, [[path]]).arrivals
             type_rows(warehouse.con)
             rows = sum(one.landing.rows_read for one in arrivals)
 

@@ -39,10 +39,12 @@ def vacuum(call: Call) -> None:
 
 
 def doctor(call: Call) -> None:
-    """Is everything in order: versions, settings, rules, disk, permissions, the warehouse?"""
+    """Is everything in order: versions, settings, rules, inbox, disk, permissions, the warehouse?"""
+    from dedup.loading.checking import check_inputs
     from dedup.warehouse.checking import check_warehouse
 
-    found = [*_versions(), *_rules(call.settings), *check_warehouse(call.settings.warehouse)]
+    inputs = check_inputs(call.settings)
+    found = [*_versions(), *_rules(call.settings), *inputs, *check_warehouse(call.settings.warehouse)]
     put_rows(call, [dataclasses.asdict(one) for one in found], ("outcome", "question", "answer"))
     bad = [one.question for one in found if one.outcome == "bad"]
     if bad:

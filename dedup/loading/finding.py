@@ -10,14 +10,14 @@ from pathlib import Path
 
 from dedup.errors import InputError
 
-__all__ = ["Found", "as_text", "find", "is_passed_over"]
+__all__ = ["Found", "as_text", "find", "in_order", "is_passed_over"]
 
 
 class Found:
     """The files to load, in the order they are loaded, and what was passed over."""
 
-    def __init__(self) -> None:
-        self.paths: list[Path] = []
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        self.paths = list(paths)
         self.notes: list[str] = []
 
 
@@ -28,16 +28,21 @@ def find(inputs: Sequence[Path], leave_out: Iterable[Path] = ()) -> Found:
     not exist or cannot be read.
     """
     found = Found()
-    kept_out = {os.path.realpath(path) for path in leave_out}
-    seen: set[str] = set()
-    for path in _expand(inputs):
-        for one in _walk(path, found) if path.is_dir() else [path]:
-            real = os.path.realpath(one)
-            if real not in seen and real not in kept_out and _is_readable(one, found):
-                found.paths.append(one)
-            seen.add(real)
-    found.paths.sort(key=lambda path: (path.name, str(path)))
+    named = (one for path in _expand(inputs) for one in (_walk(path, found) if path.is_dir() else [path]))
+    found.paths = [path for path in in_order(named, leave_out) if _is_readable(path, found)]
     return found
+
+
+def in_order(paths: Iterable[Path], leave_out: Iterable[Path] = ()) -> list[Path]:
+    """Each file once, whatever its names, by base name, then path."""
+    seen = {os.path.realpath(path) for path in leave_out}
+    chosen: list[Path] = []
+    for path in paths:
+        real = os.path.realpath(path)
+        if real not in seen:
+            chosen.append(path)
+        seen.add(real)
+    return sorted(chosen, key=lambda path: (path.name, str(path)))
 
 
 def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
@@ -48,7 +53,7 @@ def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
             continue
         matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(str(path)) else []  # noqa: PTH207
         if not matches:
-            raise InputError(f"There is no file or folder at {path}.")
+            raise InputError(f"There is no file or folder at {as_text(str(path))}.")
         yield from (Path(match) for match in matches)
 
 
@@ -74,8 +79,8 @@ def is_passed_over(name: str) -> bool:
 
 
 def as_text(name: str) -> str:
-    """A file's name without the bytes that are no text."""
-    return name.encode("utf-8", "replace").decode("utf-8")
+    """A file's name without the bytes that are no text, and without control characters: it is shown on terminals."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _is_readable(path: Path, found: Found) -> bool:
@@ -83,5 +88,5 @@ def _is_readable(path: Path, found: Found) -> bool:
         found.notes.append("Something that is no regular file was passed over.")
         return False
     if not os.access(path, os.R_OK):
-        raise InputError(f"{path} cannot be read: permission denied.")
+        raise InputError(f"{as_text(str(path))} cannot be read: permission denied.")
     return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 __all__ = ["DeliverySummary", "LoadSummary"]
 
@@ -37,6 +39,12 @@ class LoadSummary:
     deliveries: tuple[DeliverySummary, ...] = ()
     over_limit: bool = False  #: some delivery had more rows rejected than ``max_rejected_share``
     notes: tuple[str, ...] = ()
+    held: Mapping[Path, Sequence[str]] = field(default_factory=dict)  #: file → the deliveries it is or holds
+    left: tuple[Path, ...] = ()  #: files of an inbox that were gone or could not be read
+
+    def bad(self, max_rejected_share: float) -> list[DeliverySummary]:
+        """Those read tonight of which more was rejected than allowed."""
+        return [one for one in self.deliveries if not one.repeated and one.over_limit(max_rejected_share)]
 
     @property
     def rows_read(self) -> int:

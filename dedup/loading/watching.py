@@ -19,20 +19,28 @@ WITH night AS (
   WHERE d.received_at > $now - to_days($window) AND d.received_at <= $now
   GROUP BY l.facility_id, d.run_id
 )
-SELECT facility_id, max(received_at) AS last,
+SELECT facility_id,
        coalesce(max(lines) FILTER (run_id = $run), 0) AS lines,
        median(lines) FILTER (run_id <> $run) AS usual, count(*) FILTER (run_id <> $run) AS nights
 FROM night GROUP BY facility_id ORDER BY facility_id
 """
+# However long ago: a facility that fell silent is named until it sends again.
+_LAST = """
+WITH sent AS (SELECT facility_id, max(delivery_no) AS delivery_no FROM line GROUP BY facility_id)
+SELECT facility_id, received_at FROM sent JOIN delivery USING (delivery_no)
+WHERE received_at < $now - to_days($silent_days) ORDER BY facility_id
+"""
 
 
 def unusual(warehouse: Warehouse, run_id: int, *, now: datetime.datetime, silent_days: int) -> list[str]:
-    """One sentence for each facility to look at, by code. Reads line and delivery of the last month only."""
-    values = {"now": now, "window": WINDOW_DAYS + silent_days, "run": run_id}
-    sentences = []
-    for facility, last, lines, usual, nights in warehouse.con.execute(_NIGHTS, values).fetchall():
-        if last < now - datetime.timedelta(days=silent_days):
-            sentences.append(f"{facility} has sent nothing since {last:%Y-%m-%d}.")
-        elif lines and nights >= NIGHTS and not usual / FACTOR <= lines <= usual * FACTOR:
-            sentences.append(f"{facility} sent {lines:,} order lines; {usual:,.0f} are usual.")
-    return sentences
+    """One sentence for each facility to look at, by code. What is usual is what the last month's nights say."""
+    ask = warehouse.con.execute
+    sentences = {
+        facility: f"{facility} has sent nothing since {last:%Y-%m-%d}."
+        for facility, last in ask(_LAST, {"now": now, "silent_days": silent_days}).fetchall()
+    }
+    nights = {"now": now, "window": WINDOW_DAYS, "run": run_id}
+    for facility, lines, usual, count in ask(_NIGHTS, nights).fetchall():
+        if lines and count >= NIGHTS and not usual / FACTOR <= lines <= usual * FACTOR:
+            sentences[facility] = f"{facility} sent {lines:,} order lines; {usual:,.0f} are usual."
+    return [sentence for _, sentence in sorted(sentences.items())]

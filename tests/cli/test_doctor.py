@@ -63,6 +63,14 @@ def test_what_waits_and_what_failed_is_doubtful(settings: WarehouseSettings) -> 
     assert [name for name, outcome in found.items() if outcome == "doubtful"] == ["waiting", "last run"]
 
 
+def test_a_clock_that_is_right_again_is_good(settings: WarehouseSettings) -> None:
+    with open_warehouse(settings.path) as warehouse:
+        warehouse.con.execute("UPDATE run SET started_at = TIMESTAMP '2999-01-01 00:00:00'")
+        with start_run(warehouse, "run"):
+            pass
+    assert outcomes(settings)["clock"] == "good"
+
+
 def loosen(path: Path) -> None:
     path.chmod(0o640)
 
