@@ -6,15 +6,15 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedup.errors import InputError
 from dedup.loading.encodings import decoded
 from dedup.loading.landing import Landing, make_staging, type_rows
-from dedup.loading.mapped import Mapped, choose, land_mapped
-from dedup.loading.mapping import Column, folded, read_mappings
+from dedup.loading.mapped import Mapped, choose, header, land_mapped
+from dedup.loading.mapping import Column, Mapping, folded, read_mappings
 from dedup.loading.table_layout import DELIMITERS, read_together, split
 from dedup.schema import CANONICAL
 from dedup.warehouse import bring_in, memory_warehouse, scratch
@@ -77,7 +77,7 @@ class MappingCheck:
     rows_read: int = 0
     rows_rejected: int = 0
     rejected: tuple[tuple[str, str, int], ...] = ()  #: (canonical column, reason, rows)
-    hints: tuple[str, ...] = ()  #: lines to add to the mapping, with the reason
+    hints: tuple[str, ...] = ()  #: lines to add to the mapping, with the reason, or columns that the file lacks
 
 
 def suggest_mapping(path: Path) -> str:
@@ -211,7 +211,7 @@ def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
         bring_in(path, link)
         found = choose(mappings, link, folder)
         if found is None:
-            return MappingCheck(fits=False)
+            return MappingCheck(fits=False, hints=tuple(_lacking(mappings, link, folder)))
         make_staging(warehouse.con)
         landing = Landing(warehouse.con, found.path, 1)
         land_mapped(landing, found)
@@ -229,6 +229,19 @@ def check_mapping(mapping_path: Path, path: Path) -> MappingCheck:
         rejected = tuple((str(name), str(reason), int(count)) for name, reason, count in counts)
         hints = tuple(_hints(found, rejected, folder))
     return MappingCheck(True, landing.rows_read, sum(count for _, _, count in rejected), rejected, hints)
+
+
+def _lacking(mappings: Sequence[Mapping], path: Path, folder: Path) -> Iterator[str]:
+    """What the only mapping there is names, and the file's header does not."""
+    for mapping in mappings if len(mappings) == 1 else ():
+        place = folder / "lacking"
+        place.mkdir()
+        found = header(mapping, path, place)
+        names = {folded(name) for name in found.names} if found is not None else set()
+        for column in mapping.columns.values():
+            for source in column.sources:
+                if folded(source) not in names:
+                    yield f"row {mapping.file.header_row} of the file has no column {_toml(source)}"
 
 
 def _hints(found: Mapped, rejected: Sequence[tuple[str, str, int]], folder: Path) -> list[str]:

@@ -350,6 +350,9 @@ def test_a_mapping_for_another_table_does_not_fit(tmp_path: Path) -> None:
     table, mapping = put(tmp_path, "a;b\n1;2\n")
     assert not check_mapping(mapping, table).fits
     assert not check_mapping(mapping.parent, table).fits
+    table, mapping = put(tmp_path, TABLE.replace("Mã DV", "Dịch vụ"))
+    checked = check_mapping(mapping, table)
+    assert (checked.fits, checked.hints) == (False, ('row 2 of the file has no column "Mã DV"',))
 
 
 def test_a_damaged_spreadsheet_has_no_draft(tmp_path: Path) -> None:
