@@ -189,6 +189,9 @@ class _Desk:
         for name, module in FORMATS.items():
             if hasattr(module, "finish"):
                 self.got.notes += module.finish([one.landing for one in self.got.arrivals if one.format == name])
+        sheets = sum(one.landing.sheets_left for one in self.got.arrivals)
+        if sheets:
+            self.got.notes.append(f"Only the first sheet of a workbook is read: {sheets} further ones were not.")
 
     def _fail(self, path: Path, name: str, folder: Path, reason: str) -> None:
         landing = self._open(path, name, folder)

@@ -351,11 +351,11 @@ def test_a_long_silence_is_named_until_it_ends() -> None:
 
 def test_what_was_dropped_as_sensitive_is_told_when_it_comes_again(tmp_path: Path, settings: Settings) -> None:
     path = drop(tmp_path, "a.csv", line("A1").replace("23.0083.1523", "HIV"), line("A2"))
-    for basis, notes in ((None, []), (None, []), ("law", ["1 files known from before hold "])):
+    for basis, notes in ((None, []), (None, []), ("law", ["1 files known from before"])):
         loading = settings.loading.model_copy(update={"sensitive_legal_basis": basis})
         with open_warehouse(tmp_path / "w.duckdb") as warehouse, start_run(warehouse, "load") as run:
             given = settings.model_copy(update={"loading": loading})
             summary = load(
                 warehouse, run, [path], given, sensitive=[("local", "HIV", None), ("vn-service", "HIV", None)]
             )
-        assert [note[:30] for note in summary.notes] == notes
+        assert [note[:25] for note in summary.notes] == notes
