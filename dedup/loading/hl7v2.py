@@ -2,7 +2,7 @@
 
 Plain or with MLLP framing, with or without batch headers, any separators, character sets by MSH-18. A row is an OBR. A
 result carries the key of its order, so it supersedes the order's line: the placer's order number (else the filler's),
-and the place among the OBR of that number in the message. An ORC that cancels an order without an OBR ends its lines.
+and the line of its test in that order (``hl7v2_lines``). An ORC that cancels an order without an OBR ends its lines.
 
 ``hl7v2_text`` makes messages all alike, ``hl7v2_cells`` takes them apart as columns, ``hl7v2_fields`` knows segments
 and fields, ``hl7v2_sql`` the canonical columns.
@@ -21,10 +21,12 @@ from dedup.loading.landing import Landing
 from dedup.warehouse import one_thread
 
 if TYPE_CHECKING:
+    import duckdb
+
     from dedup.loading.hl7v2_cells import Chunk
     from dedup.loading.hl7v2_text import Alike
 
-__all__ = ["finish", "land", "recognise"]
+__all__ = ["finish", "land", "recognise", "remember"]
 
 _TOGETHER = 8  # of the pieces a file is read in so many are staged at once
 
@@ -73,12 +75,22 @@ def land(landing: Landing, path: Path) -> None:
 
 
 def finish(landings: Sequence[Landing]) -> list[str]:
-    """End what was cancelled without an OBR; notes for the run log."""
+    """Number the lines, end what was cancelled without an OBR; notes for the run log."""
     from dedup.loading.hl7v2_cancelled import apply_cancelled
+    from dedup.loading.hl7v2_lines import number_lines
 
     if not landings:
         return []
+    number_lines(landings)
     return [note for one in landings for note in one.notes] + apply_cancelled(landings)
+
+
+def remember(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """End the lines that have another number now; part of the load's transaction."""
+    from dedup.loading.hl7v2_lines import end_moved
+
+    end_moved(con)
+    return []
 
 
 def _orders(landing: Landing, part: Alike, before: int) -> Any:

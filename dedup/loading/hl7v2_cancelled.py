@@ -13,8 +13,9 @@ import numpy as np
 
 from dedup.loading.hl7v2_cells import Chunk, first_given, word
 from dedup.loading.hl7v2_fields import CANCELLED, CANCELLING
+from dedup.loading.hl7v2_lines import STORED, STORED_COLUMNS
 from dedup.loading.hl7v2_text import STAND_INS
-from dedup.loading.keys import IDENTITY, order_key
+from dedup.loading.keys import order_key
 
 if TYPE_CHECKING:
     from dedup.loading.landing import Landing
@@ -69,7 +70,8 @@ def keep_cancelled(landing: Landing, found: Any, before: int) -> None:
 
 #: What is staged of the cancelled orders, the latest of each line before the cancellation; ``place``: its rowid.
 _HERE = """
-SELECT c.rowid AS cancelled, t.line_no, t.patient_id, t.test_code, max(t.rowid) AS place
+SELECT c.rowid AS cancelled, t.line_no, t.patient_id, t.test_code,
+       arg_max(t.rowid, (t.delivery_no, t.row_number)) AS place
 FROM hl7_cancelled AS c
 JOIN landed_text AS t ON trim(t.facility_id) = c.facility_id AND trim(t.order_id) = c.order_id
 WHERE t.delivery_no IN ({numbers})
@@ -86,16 +88,8 @@ WHERE l.superseded_by IS NULL AND l.status <> 'cancelled'
   AND NOT EXISTS (FROM cancelled_here AS h WHERE h.cancelled = c.rowid AND TRY_CAST(h.line_no AS INTEGER) = l.line_no)
 GROUP BY l.line_id"""
 
-_SOURCE = """cancelled_stored AS s JOIN line AS l USING (line_id) JOIN code USING (code_id)
-    JOIN identity AS i USING (identity_id)"""
-_BIRTH = "CAST(i.birth_date AS VARCHAR)[:CASE i.birth_precision WHEN 'year' THEN 4 WHEN 'month' THEN 7 ELSE 10 END]"
-#: Canonical column → what the stored line says; the rest is completed from it.
-_COLUMNS = (
-    {name: f"l.{name}" for name in ("order_id", "line_no", "ordered_at", "setting")}
-    | {name: f"i.{name}" for name in IDENTITY if name != "birth_precision"}
-    | {"facility_id": "s.facility_id", "patient_id": "i.patient_id", "birth_date": _BIRTH}
-    | {"test_code": "code.test_code", "code_system": "code.code_system", "status": "'cancelled'"}
-)
+_SOURCE = f"cancelled_stored AS s JOIN {STORED} ON l.line_id = s.line_id"
+_COLUMNS = STORED_COLUMNS | {"facility_id": "s.facility_id", "status": "'cancelled'"}
 
 
 def apply_cancelled(landings: Sequence[Landing]) -> list[str]:
@@ -110,10 +104,10 @@ def apply_cancelled(landings: Sequence[Landing]) -> list[str]:
         "UPDATE landed_text SET status = 'cancelled', resulted_at = NULL, \"value\" = NULL, unit = NULL, "
         "abnormal_flag = NULL WHERE rowid IN (SELECT place FROM cancelled_here)"
     )
-    cells = ", ".join(f"{sql} AS {name}" for name, sql in _COLUMNS.items())
+    cells = ", ".join(f'{sql} AS "{name}"' for name, sql in _COLUMNS.items())
     for landing in landings:
-        source = f"(SELECT {cells} FROM {_SOURCE} WHERE s.delivery_no = {landing.delivery_no} ORDER BY line_id)"
-        landing.insert(source, {name: name for name in _COLUMNS}, row_number="0", in_order=True, counts=False)
+        source = f"(SELECT {cells} FROM {_SOURCE} WHERE s.delivery_no = {landing.delivery_no} ORDER BY l.line_id)"
+        landing.insert(source, {name: f'"{name}"' for name in _COLUMNS}, row_number="0", in_order=True, counts=False)
     unknown = con.execute(f"SELECT count(*) FROM ({_UNKNOWN})").fetchone()
     return [f"{unknown[0]} cancellations named orders that are not known."] if unknown and unknown[0] else []
 
