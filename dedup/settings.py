@@ -64,6 +64,7 @@ class FhirSettings(_Section):
     insurance_id: tuple[str, ...] = ("bhyt", "bhxh", "insurance", "HC", "SN", "MB")
     patient_id: tuple[str, ...] = ("MR", "PI", "MRT")  #: none of these: the first that is neither of the above
     facility_id: tuple[str, ...] = ("cskcb",)  #: of an Organization; none: its first identifier
+    shared_id: tuple[str, ...] = ("ACSN", "accession")  #: several requests have it: never the number of an order
 
 
 class InboxSettings(_Section):

@@ -18,7 +18,8 @@ from pathlib import Path
 import duckdb
 
 from dedup.loading import fhir_late, fhir_memory
-from dedup.loading.fhir_fields import TABLES, empty, extraction
+from dedup.loading.fhir_fields import NO_ORDER, TABLES, empty, extraction
+from dedup.loading.fhir_keys import is_sensitive
 from dedup.loading.fhir_said import collect
 from dedup.loading.fhir_sql import COLUMNS, joined
 from dedup.loading.landing import ENGINE_REFUSED, Landing, as_text
@@ -27,6 +28,7 @@ __all__ = ["finish", "is_manifest", "land", "recognise", "remember"]
 
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 _RESOURCE = re.compile(rb'^\s*\{\s*"')
+_SPREAD = re.compile(rb'\s*\{\s*[\r\n]\s*"|\s*\{[^\r\n]*[,{\[]\s*[\r\n]\s*"')
 _MAX_OBJECT = 256 << 20
 _WINDOW, _MARGIN = 1 << 25, 1 << 16  # bytes looked at at a time; longer than what names a type
 _MAX_LINE = 16 << 20
@@ -53,7 +55,7 @@ def land(landing: Landing, path: Path) -> None:
     _make_tables(landing.con)
     types = _types(path)
     landing.counted = types["ServiceRequest"]
-    source = _bundles(path) if types["Bundle"] else _lines()
+    source = _bundles(path) if types["Bundle"] else _resources(path)
     if types["Bundle"] and path.stat().st_size > _MAX_OBJECT:
         landing.fail("too_long")
         return
@@ -65,9 +67,8 @@ def land(landing: Landing, path: Path) -> None:
         )
         for kind in TABLES:
             if types[kind]:
-                landing.con.execute(extraction(kind, "fhir_raw", landing.delivery_no, landing.scope))
-        if _broken(landing.con):
-            landing.fail("unreadable_file")
+                landing.con.execute(extraction(kind, "fhir_raw", landing.delivery_no, landing.scope, landing.fhir))
+        _tell_wrong(landing)
     except ENGINE_REFUSED:
         for name in TABLES.values():
             landing.con.execute(f"DELETE FROM {name} WHERE delivery_no = ?", [landing.delivery_no])
@@ -88,15 +89,25 @@ def _types(path: Path) -> Counter[str]:
     return types
 
 
-def _lines() -> str:
-    return (
-        f"(SELECT json AS body, CAST(NULL AS VARCHAR) AS url FROM read_ndjson_objects(?, ignore_errors = true, "
-        f"compression = 'uncompressed', maximum_object_size = {_MAX_LINE}))"
-    )
+def _resources(path: Path) -> str:
+    """One resource a line, or over many lines."""
+    options = f"compression = 'uncompressed', maximum_object_size = {_MAX_LINE}"
+    if _is_spread(path):
+        reader = f"read_json_objects(?, format = 'unstructured', {options})"
+    else:
+        reader = f"read_ndjson_objects(?, ignore_errors = true, {options})"
+    return f"(SELECT json AS body, CAST(NULL AS VARCHAR) AS url, CAST(NULL AS VARCHAR) AS bare FROM {reader})"
+
+
+def _is_spread(path: Path) -> bool:
+    """Whether an object goes on in the second line. A broken first line is followed by another object."""
+    with path.open("rb") as file:
+        head = file.read(_MARGIN).removeprefix(b"\xef\xbb\xbf")
+    return _SPREAD.match(head) is not None
 
 
 def _bundles(path: Path) -> str:
-    """One Bundle over the whole file, or one a line; their entries are the resources."""
+    """One Bundle over the whole file, or one a line; their entries are the resources, if they have one."""
     size = path.stat().st_size + 1024
     options = f"compression = 'uncompressed', maximum_object_size = {size}"
     if _is_lines(path):
@@ -104,8 +115,11 @@ def _bundles(path: Path) -> str:
     else:
         reader = f"read_json_objects(?, format = 'unstructured', {options})"
     return (
-        "(SELECT json_extract(entry, '$.resource') AS body, entry ->> '$.fullUrl' AS url FROM "
-        f"(SELECT unnest(json_extract(json, '$.entry[*]')) AS entry FROM {reader}))"
+        "(SELECT json_extract(entry, '$.resource') AS body, "
+        "CASE WHEN body IS NULL THEN entry ->> '$.request.url' ELSE entry ->> '$.fullUrl' END AS url, "
+        # What was done or is to be done, without a resource.
+        "CASE WHEN body IS NULL THEN coalesce(entry ->> '$.request.method', entry ->> '$.response.status') END AS bare "
+        f"FROM (SELECT unnest(json_extract(json, '$.entry[*]')) AS entry FROM {reader}))"
     )
 
 
@@ -118,13 +132,42 @@ def _is_lines(path: Path) -> bool:
         return False
 
 
-def _broken(con: duckdb.DuckDBPyConnection) -> bool:
-    row = con.execute("SELECT count(*) FROM fhir_raw WHERE body IS NULL").fetchone()
-    con.execute("DROP TABLE fhir_raw")
-    return bool(row and row[0])
+def _tell_wrong(landing: Landing) -> None:
+    """What of the file is no resource, and which requests stand in another resource: these are rejected here."""
+    named = r'"resourceType"\s*:\s*"ServiceRequest"'
+    row = landing.con.execute(
+        "SELECT count(*) FILTER (body IS NULL AND bare IS NULL), "
+        "count(*) FILTER (bare = 'DELETE' AND regexp_matches(url, '(ServiceRequest|Observation|DiagnosticReport)/')), "
+        "count(*) FILTER (resource_type = 'ServiceRequest') FROM fhir_raw"
+    ).fetchone() or (0, 0, 0)
+    broken, deleted, requests = row
+    if broken:
+        landing.fail("unreadable_file")
+    if deleted:
+        landing.con.execute("INSERT INTO fhir_deleted VALUES (?)", [deleted])
+    if requests < landing.counted:
+        found = landing.con.execute(
+            f"SELECT CAST(sum(len(regexp_extract_all(CAST(body AS VARCHAR), '{named}'))) AS BIGINT) FROM fhir_raw"
+        ).fetchone()
+        last = min(found[0] or 0, landing.counted) if found else 0
+        landing.reject([(number, "", "nested_resource") for number in range(requests + 1, last + 1)])
+    landing.con.execute("DROP TABLE fhir_raw")
+
+
+def _leave_thoughts(landings: Sequence[Landing]) -> None:
+    """Count and forget the requests that nobody ordered, but for those that may not be kept: no result of one is."""
+    con = landings[0].con
+    sensitive = is_sensitive("list_append(list_transform(codings, lambda x: x.code), code_text)")
+    left = f"status = '{NO_ORDER}' AND NOT {sensitive}"
+    found = dict(con.execute(f"SELECT delivery_no, count(*) FROM fhir_request WHERE {left} GROUP BY ALL").fetchall())
+    if found:
+        con.execute(f"DELETE FROM fhir_request WHERE {left}")
+    for landing in landings:
+        landing.skip("no_order", found.get(landing.delivery_no, 0))
 
 
 def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("CREATE TEMP TABLE IF NOT EXISTS fhir_deleted (resources BIGINT)")
     for kind in TABLES:
         con.execute(f"CREATE TEMP TABLE IF NOT EXISTS {TABLES[kind]} AS {empty(kind)}")
 
@@ -134,6 +177,7 @@ def finish(landings: Sequence[Landing]) -> list[str]:
     if not landings:
         return []
     con = landings[0].con
+    _leave_thoughts(landings)
     fhir_memory.wake(con, landings)
     fhir_memory.recall_observations(con)
     collect(con)
@@ -207,7 +251,26 @@ def _notes(con: duckdb.DuckDBPyConnection, late: int) -> list[str]:
     notes = [
         f"FHIR: {told}, {late} results of earlier nights' requests, {row[5]} requests of earlier nights told anew."
     ]
+    deleted = con.execute("SELECT coalesce(sum(resources), 0) FROM fhir_deleted").fetchone() or (0,)
+    if deleted[0]:
+        notes.append(f"FHIR: {deleted[0]} requests or results were deleted; send them as entered-in-error instead.")
+    notes += _shared(con)
     if row[3] or row[4]:
         told = f"{row[3]} service requests whose encounter is not known yet, {row[4]} whose organisation is not"
         notes.append(f"FHIR: {told}.")
     return notes
+
+
+def _shared(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """A note on numbers that requests for several tests share; most nights have none, and asking first is cheap."""
+    asked = con.execute("SELECT count(*), count(DISTINCT hash(facility_id, order_id)) FROM fhir_order").fetchone()
+    if asked is None or asked[0] == asked[1]:
+        return []
+    row = con.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM fhir_order WHERE facility_id IS NOT NULL GROUP BY facility_id, order_id "
+        "HAVING count(DISTINCT test_code) > 1 AND count(DISTINCT key) > 1)"
+    ).fetchone() or (0,)
+    if not row[0]:
+        return []
+    told = f"{row[0]} numbers stand on requests for several tests, and only the last of each is kept"
+    return [f"FHIR: {told}. Name the type or the system of such numbers in fhir.shared_id."]

@@ -10,7 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["TABLES", "empty", "extraction"]
+from dedup.quoting import literal
+from dedup.settings import FhirSettings
+
+__all__ = ["NO_ORDER", "TABLES", "empty", "extraction", "is_one_of"]
 
 #: Resource type → temporary table.
 TABLES: dict[str, str] = {
@@ -24,13 +27,19 @@ TABLES: dict[str, str] = {
     "Location": "fhir_location",
 }
 
-_IDENTIFIERS = "identifier[*].{system,value,type.coding[*].code}"
+#: The status of a request that nobody is to carry out (R4: ``doNotPerform``), or that only thinks of an order. Another
+#: intent is another request, based on that one; so it leaves the line of an order of the same number alone.
+NO_ORDER = "no-order"
+_THOUGHTS = "('proposal', 'plan', 'directive', 'option')"
 
-# Per type: name → path. [*] makes a list, [0] takes the first; {a,b} keeps what is in it together.
+_IDENTIFIERS = "identifier[*].{use,system,value,type.coding[*].code}"
+
+# Per type: name → path. [*] makes a list, [0] takes the first, [?] the first that is still in use; {a,b} keeps what is
+# in it together.
 _FIELDS: dict[str, dict[str, str]] = {
     "ServiceRequest": {
-        "status": "status",
-        "identifier": "identifier[0].value",
+        "status": "{status,intent,doNotPerform}",
+        "identifier": _IDENTIFIERS,
         "codings": "code.coding[*].{system,code,display}",
         "code_text": "code.text",
         "subject": "subject.reference",
@@ -82,16 +91,16 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "Patient": {
         "identifiers": _IDENTIFIERS,
-        "name": "name[0].text",
-        "family": "name[0].family",
-        "givens": "name[0].given[*]",
+        "name": "name[?].text",
+        "family": "name[?].family",
+        "givens": "name[?].given[*]",
         "gender": "gender",
         "birth": "birthDate",
-        "phone": "telecom[0].value",
-        "province": "address[0].state",
-        "city": "address[0].city",
-        "address": "address[0].text",
-        "lines": "address[0].line[*]",
+        "phone": "telecom[*].{use,system,value}",
+        "province": "address[?].state",
+        "city": "address[?].city",
+        "address": "address[?].text",
+        "lines": "address[?].line[*]",
         "organization": "managingOrganization.reference",
     },
     "Encounter": {
@@ -109,20 +118,53 @@ _FIELDS: dict[str, dict[str, str]] = {
 }
 
 
+# A name before marriage is one from before, too.
+_IN_USE = "coalesce(x.use NOT IN ('old', 'maiden'), true)"
+_IDENTIFIERS_IN_USE = f"""list_transform(list_filter({{0}}, lambda x: {_IN_USE}),
+    lambda x: struct_pack(system := x.system, "value" := x."value", "type" := x."type"))"""
+
+
+def _made(settings: FhirSettings) -> dict[tuple[str, str], str]:
+    """Type and name → SQL that makes the field of what lies at its path."""
+    own = f'x."value" IS NOT NULL AND {_IN_USE} AND NOT {is_one_of(settings.shared_id)}'
+    return {
+        ("ServiceRequest", "status"): f"""CASE WHEN {{0}}.intent IN {_THOUGHTS} OR {{0}}."doNotPerform" = 'true'
+            THEN '{NO_ORDER}' ELSE {{0}}.status END""",
+        ("ServiceRequest", "identifier"): f'list_filter({{0}}, lambda x: {own})[1]."value"',
+        ("Patient", "identifiers"): _IDENTIFIERS_IN_USE,
+        ("Patient", "phone"): f"""list_filter({{0}}, lambda x: {_IN_USE}
+            AND coalesce(x.system IN ('phone', 'sms'), true))[1]."value\"""",
+        ("Organization", "identifiers"): _IDENTIFIERS_IN_USE,
+    }
+
+
+def is_one_of(listed: Sequence[str]) -> str:
+    """SQL over x, an identifier: a code of its type is one of those in capitals, its system has one of the others."""
+    types = ", ".join(literal(one) for one in listed if one.isupper())
+    systems = [f"contains(lower(x.system), {literal(one.lower())})" for one in listed if not one.isupper()]
+    coded = f"list_has_any(list_transform(x.type.coding, lambda y: upper(y.code)), CAST([{types}] AS VARCHAR[]))"
+    return f"coalesce({' OR '.join([coded, *systems])}, false)"
+
+
 def empty(kind: str) -> str:
     """The empty table of a type, as a SELECT."""
-    return _select(kind, "(SELECT CAST(NULL AS JSON) AS body, CAST(NULL AS VARCHAR) AS url) WHERE false", 0, "")
+    nothing = "(SELECT CAST(NULL AS JSON) AS body, CAST(NULL AS VARCHAR) AS url) WHERE false"
+    return _select(kind, nothing, 0, "", FhirSettings())
 
 
-def extraction(kind: str, source: str, delivery_no: int, scope: str) -> str:
+def extraction(kind: str, source: str, delivery_no: int, scope: str, settings: FhirSettings) -> str:
     """Fill the table of a type from ``source`` (body, url, resource_type)."""
     return f"INSERT INTO {TABLES[kind]} " + _select(
-        kind, f"{source} WHERE resource_type = '{kind}'", delivery_no, scope
+        kind, f"{source} WHERE resource_type = '{kind}'", delivery_no, scope, settings
     )
 
 
-def _select(kind: str, source: str, delivery_no: int, scope: str) -> str:
-    fields = ", ".join(f'{_field(path)} AS "{name}"' for name, path in _FIELDS[kind].items())
+def _select(kind: str, source: str, delivery_no: int, scope: str, settings: FhirSettings) -> str:
+    made = _made(settings)
+    fields = ", ".join(
+        f'{made.get((kind, name), "{0}").replace("{0}", _field(path))} AS "{name}"'
+        for name, path in _FIELDS[kind].items()
+    )
     shape = json.dumps(_shape(["id", *_FIELDS[kind].values()]))
     return (
         f"SELECT CAST({delivery_no} AS INTEGER) AS delivery_no, '{scope}' AS scope, row_number() OVER () AS row_number,"
@@ -142,7 +184,7 @@ def _shape(paths: Sequence[str]) -> Any:
         for one in _alternatives(path):
             name, _, rest = one.partition(".")
             element = re.sub(r"\[.\]", "", name)
-            below.setdefault(element, []).append(rest)
+            below.setdefault(element, []).extend([rest, "use"] if name.endswith("[?]") else [rest])
             lists |= {element} if element != name else set()
     for element, rests in below.items():
         inner = _shape([rest for rest in dict.fromkeys(rests) if rest] or [""])
@@ -164,6 +206,8 @@ def _field(path: str, source: str = "r", depth: int = 0) -> str:
     value = f'{source}."{element}"'
     if name.endswith("[0]"):
         value += "[1]"
+    elif name.endswith("[?]"):
+        value = f"coalesce(list_filter({value}, lambda x: {_IN_USE})[1], {value}[1])"
     if not name.endswith("[*]"):
         return _field(rest, value, depth)
     inner = _field(rest, f"x{depth}", depth + 1)

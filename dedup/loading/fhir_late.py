@@ -59,6 +59,9 @@ _RETOLD = f"""INSERT INTO retold
     SELECT {order_key("coalesce(a.facility_id, o.facility_id)", "o.order_id")}
     FROM fhir_order AS o LEFT JOIN facility_alias AS a ON a.alias = o.facility_id WHERE o.withdrawn > 0"""
 
+_TAKEN = f"""SELECT {order_key("coalesce(a.facility_id, b.facility_id)", "b.order_id")}
+    FROM became AS b LEFT JOIN facility_alias AS a ON a.alias = b.facility_id"""
+
 _RESULT = list(TABLES["request_result"].columns)
 
 
@@ -134,7 +137,8 @@ def _keep_results(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _withdraw(con: duckdb.DuckDBPyConnection) -> int:
-    """The line of a request that now is another hospital's, or another order, is current no more."""
+    """The line of a request that now is another hospital's, or another order, is current no more, unless it is also
+    another request's of the night: they shared a number."""
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE withdrawn AS
@@ -144,7 +148,7 @@ def _withdraw(con: duckdb.DuckDBPyConnection) -> int:
         LEFT JOIN facility_alias AS c ON c.alias = b.facility_id
         JOIN line AS l ON l.order_key = {_PLACE} AND l.superseded_by IS NULL
         WHERE {_PLACE} <> {order_key("coalesce(c.facility_id, b.facility_id)", "b.order_id")}
-          AND l.delivery_no < b.delivery_no
+          AND l.delivery_no < b.delivery_no AND l.order_key NOT IN ({_TAKEN})
         """
     )
     con.execute(

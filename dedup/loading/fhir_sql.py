@@ -7,12 +7,11 @@ request of an earlier night of which there is news. Code systems are those of HL
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from dedup.loading.fhir_fields import TABLES
+from dedup.loading.fhir_fields import NO_ORDER, TABLES, is_one_of
 from dedup.loading.fhir_keys import is_sensitive
 from dedup.loading.fhir_memory import HEIGHT
-from dedup.quoting import literal
 from dedup.schema import ORDER_REASONS
 from dedup.settings import FhirSettings
 
@@ -129,8 +128,8 @@ _REFERRED = """CASE WHEN patient_missing THEN l.subject END, CASE WHEN encounter
 _WORKPLACES = f"""{_find("fhir_home", "lab", "l", "l.performer")}
 {_find("fhir_specimen", "tube", "l", "l.taken")}"""
 
-_STATUS = """CASE
-    WHEN status IN ('revoked', 'entered-in-error') OR cancelled THEN 'cancelled'
+_STATUS = f"""CASE
+    WHEN status IN ('revoked', 'entered-in-error', '{NO_ORDER}') OR cancelled THEN 'cancelled'
     WHEN corrected OR (report_corrected AND results > 0) THEN 'corrected'
     WHEN finished OR report_finished THEN 'final'
     WHEN results > 0 OR reported THEN 'preliminary'
@@ -212,7 +211,7 @@ FROM (SELECT k.* EXCLUDE (specimen), n.request_key, n.known, n.subject, coalesce
 def joined(settings: FhirSettings) -> list[str]:
     """Statements that end in the temporary tables ``fhir_order`` and ``late``; they need ``fhir_known``."""
     own, national, insurance, facility = (
-        _is_one_of(listed)
+        is_one_of(listed)
         for listed in (settings.patient_id, settings.national_id, settings.insurance_id, settings.facility_id)
     )
     cards = f"list_transform(list_filter(identifiers, lambda x: {insurance}), lambda x: x.value)"
@@ -231,13 +230,6 @@ def joined(settings: FhirSettings) -> list[str]:
         _ORDER,
         _LATE,
     ]
-
-
-def _is_one_of(listed: Sequence[str]) -> str:
-    """SQL over x, an identifier: its type code is one of those in capitals, or its system has one of the others."""
-    types = [f"upper(x.type.coding[1].code) = {literal(one)}" for one in listed if one.isupper()]
-    systems = [f"contains(lower(x.system), {literal(one.lower())})" for one in listed if not one.isupper()]
-    return f"coalesce({' OR '.join([*types, *systems, 'false'])}, false)"
 
 
 def _first(wanted: str) -> str:

@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "ragged_row": "not as many fields as the header",
     "open_quote": "a quotation mark that is opened and never closed",
     "bad_json": "a line that is not one JSON object",
+    "nested_resource": "a request inside another resource (contained, or in a Bundle in a Bundle): not read (FHIR)",
     "facility_mismatch": "the record names another facility than the envelope around it",
     "missing_encounter": "an order without the encounter (XML1) it belongs to",
     "unreadable_payload": "a payload that is neither base64 nor XML",
@@ -44,4 +45,5 @@ SKIPS: dict[str, str] = {
     "withdrawn": "a line of an encounter whose claim was withdrawn",
     "outdated": "a line of an encounter that was already known in a newer version",
     "waiting": "a request whose hospital is not known yet: it becomes a line when what it refers to comes (FHIR)",
+    "no_order": "a proposal, a plan or a word not to do something: nobody ordered it (FHIR)",
 }

@@ -125,6 +125,7 @@ LABELS: dict[str, str] = {
     "withdrawn": mark("claim withdrawn"),
     "outdated": mark("older than what is stored"),
     "waiting": mark("waits for what it refers to"),
+    "no_order": mark("nobody ordered it"),
     # tests that another line of the person failed
     "cancelled": mark("cancelled or rejected"),
     "no_test": mark("a code that is not in the catalogue"),
@@ -155,6 +156,7 @@ LABELS: dict[str, str] = {
     "ragged_row": mark("not as many fields as the header"),
     "open_quote": mark("a quotation mark that is never closed"),
     "bad_json": mark("not one JSON object"),
+    "nested_resource": mark("a request inside another resource"),
     "facility_mismatch": mark("another facility than the envelope's"),
     "missing_encounter": mark("an order without its encounter"),
     "unreadable_payload": mark("an unreadable payload"),

@@ -155,6 +155,99 @@ def test_statuses(
     assert rows(warehouse, "SELECT status FROM line WHERE order_id = '7001'") == [(status,)]
 
 
+@pytest.mark.parametrize("thought", [{"doNotPerform": True}, {"intent": "plan"}, {"intent": "proposal"}])
+def test_what_nobody_ordered_is_no_line(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, thought: Resource
+) -> None:
+    summary = loader(ndjson(tmp_path / "1.ndjson", *changed("ServiceRequest", **thought)))
+    assert (summary.rows_read, summary.rows_loaded, summary.deliveries[0].skipped) == (2, 1, {"no_order": 1})
+    loader(ndjson(tmp_path / "2.ndjson", *changed("ServiceRequest", intent="order", doNotPerform=False)[:-1]))
+    assert rows(warehouse, LINE)[0] == FIRST
+    loader(ndjson(tmp_path / "3.ndjson", *changed("ServiceRequest", **thought, id="r9")))
+    assert rows(warehouse, LINE)[0] == FIRST
+
+
+def identifier(value: str, *kinds: str, **more: str) -> Resource:
+    return {"value": value, "type": {"coding": [{"code": kind} for kind in kinds]}, **more}
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "number"),
+    [
+        ([identifier("G1", "ACSN")], "r1"),
+        ([identifier("G1", "x", "ACSN"), identifier("F1", "FILL"), identifier("P1", "PLAC")], "F1"),
+        ([identifier("G1", system="http://his.example/Accession-number"), {"value": "N1"}], "N1"),
+        ([identifier("P0", "PLAC", use="old"), identifier("P1", "PLAC")], "P1"),
+        ([{"system": "urn:x"}, identifier("P1", "own")], "P1"),
+    ],
+)
+def test_the_number_of_an_order(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path, identifiers: list[Resource], number: str
+) -> None:
+    loader(ndjson(tmp_path / "a.ndjson", *changed("ServiceRequest", identifier=identifiers)))
+    assert {row[1] for row in rows(warehouse, LINE)} == {number, "r2"}
+
+
+def test_a_number_that_tests_share_is_told(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    found = changed("ServiceRequest", identifier=[{"value": "r2", "system": "urn:tube"}])
+    assert any("1 numbers" in note for note in loader(ndjson(tmp_path / "1.ndjson", *found)).notes)
+    told = loader(ndjson(tmp_path / "2.ndjson", *found, {}), fhir=FhirSettings(shared_id=("tube",))).notes
+    assert not any("numbers" in note for note in told)
+    assert {row[1] for row in rows(warehouse, LINE)} == {"r1", "r2"}
+
+
+def test_of_a_patient_what_is_in_use_counts(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    people = changed(
+        "Patient",
+        identifier=[
+            identifier("024123456", "NI", use="old"),
+            identifier("OLD1", "MR", use="old"),
+            identifier("BN09", "x", "MR"),
+            identifier("001180000011", "NI", use="official"),
+        ],
+        name=[{"use": "maiden", "text": "LÊ THỊ CŨ"}, {"use": "official", "family": "LÊ", "given": ["THỊ", "MỚI"]}],
+        telecom=[
+            {"system": "email", "value": "mau@example.org"},
+            {"system": "phone", "use": "old", "value": "0900000000"},
+            {"system": "phone", "value": "0911111111"},
+        ],
+        address=[{"use": "old", "state": "Huế"}, {"use": "home", "city": "Hà Nội", "line": ["1 Phố Mẫu"]}],
+    )
+    loader(ndjson(tmp_path / "a.ndjson", *people))
+    query = "SELECT DISTINCT patient_id, national_id, full_name, phone, province, address FROM identity"
+    assert rows(warehouse, query) == [("BN09", "001180000011", "LÊ THỊ MỚI", "0911111111", "Hà Nội", "1 Phố Mẫu")]
+
+
+def test_entries_without_a_resource(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    entries: list[Resource] = [{"resource": one} for one in resources()]
+    entries += [{"request": {"method": "DELETE", "url": f"{kind}/x"}} for kind in ("Observation", "Practitioner")]
+    entries += [{"response": {"status": "204"}}]
+    path = tmp_path / "bundle.json"
+    path.write_text(json.dumps({"resourceType": "Bundle", "type": "history", "entry": entries}))
+    summary = loader(path)
+    assert (rows(warehouse, LINE)[0], summary.over_limit) == (FIRST, False)
+    assert any("1 requests or results were deleted" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("indent", [1, "\t"])
+def test_a_resource_over_many_lines(loader: Loader, warehouse: Warehouse, tmp_path: Path, indent: int | str) -> None:
+    for number, one in enumerate(resources()):
+        text = json.dumps(one, ensure_ascii=False, indent=indent).replace("\n", "\r\n" if indent == 1 else "\n")
+        (tmp_path / f"{number}.json").write_bytes(text.encode("utf-8-sig" if number else "utf-8"))
+    summary = loader(tmp_path)
+    assert (rows(warehouse, LINE)[0], summary.over_limit) == (FIRST, False)
+
+
+def test_a_request_inside_another_resource_is_rejected_as_such(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    inner = {"resourceType": "ServiceRequest", "id": "c1", "status": "active"}
+    found = changed("Observation", contained=[inner])
+    summary = loader(ndjson(tmp_path / "a.ndjson", *found))
+    assert (summary.rows_read, summary.rows_loaded) == (3, 2)
+    assert rejected(warehouse) == [(3, None, "nested_resource")]
+
+
 def test_reports_and_members_lead_to_the_request(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     found = changed("Observation", basedOn=[], hasMember=[{"reference": "Observation/o2"}])
     del found[-1]["valueQuantity"]

@@ -144,6 +144,9 @@ FEED: list[Resource] = [
     # by the patient; nothing but a report
     request("r4", 2, status="active"),
     report("d4", 2, "r4", status="corrected", issued="2026-04-02T12:00:00+07:00"),
+    # a plan of the same number as an order, and a word not to do what was done
+    request("plan", 1, intent="plan", identifier=[{"value": "r1"}], encounter=reference("Encounter", "e1")),
+    request("not", 2, doNotPerform=True, identifier=[{"value": "r2"}], encounter=reference("Encounter", "e2")),
     # not to be kept
     request("h1", 1, "75622-1", encounter=reference("Encounter", "e1")),
     observation("h1", 1, "h1", VALUE_OF_HIV, **HIV),
@@ -326,8 +329,9 @@ def test_a_request_that_becomes_another_hospitals_is_told() -> None:
         assert [line[0] for line in stored(warehouse)] == ["98002"]
 
 
-def test_retention_does_not_forget_that_a_recent_request_may_not_be_kept() -> None:
-    nights = [[organisation("home", "98001"), patient(1), request("h1", 1, "75622-1")]]
+@pytest.mark.parametrize("intent", ["order", "proposal"])
+def test_retention_does_not_forget_that_a_recent_request_may_not_be_kept(intent: str) -> None:
+    nights = [[organisation("home", "98001"), patient(1), request("h1", 1, "75622-1", intent=intent)]]
     nights += [[observation("o1", 1, "h1", VALUE_OF_HIV, code={"text": "own code"})]]
     with tempfile.TemporaryDirectory() as place, memory_warehouse() as warehouse:
         for night in nights:
