@@ -29,7 +29,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -196,6 +196,8 @@ _TABLES = (
             "filed_on": "DATE",  # NULL: the source did not say
             "delivery_no": "INTEGER",
             "withdrawn": "BOOLEAN",
+            # Lines that came with it and could not be read, and the date of the newest version that tells of each.
+            "unread": "STRUCT(line_no INTEGER, known_on DATE)[]",
         },
         ("facility_id", "order_id"),
     ),

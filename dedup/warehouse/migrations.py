@@ -112,4 +112,9 @@ CREATE TABLE match_variant (
             "DELETE FROM match_state",
         ),
     ),
+    Migration(
+        8,
+        "which lines of an encounter could not be read is known, so that an older file may tell of them later",
+        ("ALTER TABLE encounter ADD COLUMN unread STRUCT(line_no INTEGER, known_on DATE)[]",),
+    ),
 )

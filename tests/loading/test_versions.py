@@ -78,6 +78,41 @@ def test_encounters_in_any_order_and_any_number_of_runs(tmp_path: Path) -> None:
     assert len(people) == 1
 
 
+def _partly_unread(folder: Path) -> list[Path]:
+    """Versions of an encounter in which line 1 is good, cannot be read, is good, cannot be read, or is not there."""
+
+    def line(number: int, price: str) -> dict[str, str]:
+        return SERVICE | {"STT": str(number), "THANH_TIEN_BH": price}
+
+    versions = [
+        [line(1, "100"), line(2, "100"), line(3, "100")],
+        [line(1, "1,0"), line(2, "200"), line(3, "2,0")],
+        [line(1, "300"), line(2, "3,0"), line(3, "3,0")],
+        [line(1, "4,0"), line(2, "4,0"), line(3, "4,0")],
+        [line(1, "5,0"), line(3, "5,0"), line(4, "5,0")],
+    ]
+    for number, services in enumerate(versions, 1):
+        text = envelope(record(services=services), filed=f"2026040{number}")
+        (folder / f"{number}.xml").write_text(text, encoding="utf-8")
+    return [folder / f"{number}.xml" for number in range(1, len(versions) + 1)]
+
+
+def test_a_line_that_could_not_be_read_leaves_what_was_there(tmp_path: Path) -> None:
+    paths = _partly_unread(tmp_path)
+    for number, arrival in enumerate(list(itertools.permutations(paths))[::17]):
+        cut = number % 5
+        with memory_warehouse() as made:
+            batches = (arrival[:cut], arrival[cut:]) if cut else [[one] for one in arrival]
+            for batch in filter(None, batches):
+                with start_run(made, "load") as run:
+                    check_counts(made, load(made, run, batch, Settings()))
+            found = rows(
+                made, "SELECT line_no, CAST(price_vnd AS INTEGER) FROM line WHERE superseded_by IS NULL ORDER BY 1"
+            )
+            assert found == [(1, 300), (3, 100)], arrival
+            assert len(rows(made, "FROM patient_identity")) == 1
+
+
 def test_lines_that_vanish_from_a_resent_encounter_are_withdrawn(
     loader: Loader, warehouse: Warehouse, tmp_path: Path
 ) -> None:
