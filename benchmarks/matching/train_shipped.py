@@ -46,8 +46,8 @@ START: dict[str, dict[str, float]] = {
 }  # fmt: skip
 START_PRIOR = -20.0
 GUARDS = (
-    "conflicting_ids", "generations", "newborns", "guardians", "twins", "nameless", "namesakes", "bare_years",
-    "names_alone",
+    "conflicting_ids", "generations", "newborns", "guardians", "twins", "birth_years", "nameless", "namesakes",
+    "bare_years", "names_alone",
 )  # fmt: skip
 #: A country holds more namesakes than a simulated world, and chance agreements grow with their number: three times
 #: as many people are a bit and a half less for every pair.

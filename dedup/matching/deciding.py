@@ -67,7 +67,7 @@ def _is(levels: dict[str, Levels], field: str, *names: str) -> Flags:
 
 
 def _same_id(v: Variants, a: Positions, b: Positions, levels: dict[str, Levels]) -> Flags:
-    """One number on two records it fits, unless their names or what it cannot check speak against it."""
+    """One number on two records it fits, unless their given names or what it cannot check speak against it."""
     grades = np.minimum(v.id_grade[a], v.id_grade[b])
     checked = (v.id_type[a] == 1) & (grades == 2)
     born = ~_is(levels, "birth_date", "differs", "generation_apart", "near_years")
@@ -117,13 +117,21 @@ def _newborns(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions
 def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     own = _own_id(levels, v, a, b) | _is(levels, "insurance", "equal")
     differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "equal_marks_differ") & ~own)
-    return np.asarray(
-        _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal") & differ
-    )
+    born = _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal")
+    named_apart = _is(levels, "birth_date", "equal") & _is(levels, "middle_name", "differs") & ~own
+    return np.asarray((born & differ) | named_apart)
+
+
+def _birth_years(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    own = _own_id(levels, v, a, b) | _is(levels, "insurance", "equal")
+    return np.asarray(_is(levels, "birth_date", "differs") & ~own)
 
 
 def _namesakes(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    return np.asarray(_is(levels, "place", "province_differs") & ~_held(levels))
+    # A number that cannot be checked is often typed to get past a form, the same by many.
+    typed = _is(levels, "birth_date", "year_equal_rest_differs") & (v.id_type[a] != 1)
+    held = _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | (_is(levels, "id", "equal") & ~typed)
+    return np.asarray(_is(levels, "place", "province_differs") & ~held)
 
 
 def _nameless(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
@@ -140,11 +148,15 @@ def _bare_years(levels: dict[str, Levels], v: Variants, a: Positions, b: Positio
 
 
 def _names_alone(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    return np.asarray(_is(levels, "birth_date", "missing") & ~_held(levels) & ~_is(levels, "place", "ward_equal"))
+    alone = ~_held(levels) & ~_is(levels, "place", "ward_equal")
+    other = _is(levels, "middle_name", "differs") & ~_is(levels, "insurance", "equal")
+    return np.asarray(_is(levels, "birth_date", "missing") & (alone | other))
 
 
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
-    return np.asarray(_is(levels, "id", "equal") & _is(levels, "given_name", "differs"))
+    undated = _is(levels, "birth_date", "missing")
+    other = _is(levels, "middle_name", "differs") | _is(levels, "family_name", "differs")
+    return np.asarray(_is(levels, "id", "equal") & (_is(levels, "given_name", "differs") | (undated & other)))
 
 
 GUARDS = {
@@ -153,6 +165,7 @@ GUARDS = {
     "newborns": _newborns,
     "guardians": _guardians,
     "twins": _twins,
+    "birth_years": _birth_years,
     "nameless": _nameless,
     "namesakes": _namesakes,
     "bare_years": _bare_years,

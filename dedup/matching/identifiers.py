@@ -15,6 +15,7 @@ PLAUSIBLE = 1
 TRUSTED = 2
 
 _RUNS = "01234567890123456789"
+_PAIRS = "001122334455667788990011"
 _REPEATED = "|".join(f"{digit}*" for digit in range(10))
 
 
@@ -35,7 +36,7 @@ def id_type_sql(compact: str) -> str:
       WHEN {compact} IS NULL THEN NULL
       WHEN regexp_full_match({compact}, '[0-9]{{9}}|[0-9]{{12}}') THEN CASE
         WHEN {_placeholder_sql(compact)} THEN 'other'
-        WHEN length({compact}) = 9 THEN 'cmnd'
+        WHEN length({compact}) = 9 THEN CASE WHEN {_typed_sql(compact)} THEN 'other' ELSE 'cmnd' END
         WHEN substr({compact}, 7) <> '000000' THEN 'cccd'
         ELSE 'other' END
       WHEN regexp_matches({compact}, '^[A-Z]{{1,2}}[0-9]{{6,8}}$') AND NOT {_repeated_sql(_digits(compact))}
@@ -96,7 +97,7 @@ def phone_sql(digits: str) -> str:
     pairs = ", ".join(f"'{old}': '{new}'" for old, new in _MOBILE.items())
     modern = f"(MAP {{{pairs}}}[{digits}[:4]] || {digits}[5:])"
     return f"""CASE
-      WHEN regexp_full_match({digits}, '.{{0,2}}({_REPEATED})') OR {_counting_sql(digits)} THEN NULL
+      WHEN regexp_full_match({digits}, '.{{0,2}}({_REPEATED}|0+.|(09)+)') OR {_counting_sql(f"{digits}[-8:]")} THEN NULL
       WHEN regexp_full_match({digits}, '0[35789][0-9]{{8}}|02[0-9]{{9}}') THEN {digits}
       WHEN regexp_full_match({digits}, '01[0-9]{{9}}') THEN {modern} END"""
 
@@ -112,6 +113,15 @@ _MOBILE = {f"016{digit}": f"03{digit}" for digit in range(2, 10)} | {
 def _placeholder_sql(digits: str) -> str:
     """One digit repeated, or digits counting up or down."""
     return f"({_repeated_sql(digits)} OR {_counting_sql(digits)})"
+
+
+def _typed_sql(digits: str) -> str:
+    """Nine digits that nothing checks and a hand types without looking: one digit but in two places, groups repeated,
+    digits counting but for the last, or counting in pairs."""
+    mostly = "|".join(f"{digit}*.?{digit}*.?{digit}*" for digit in range(10))
+    groups = " OR ".join(f"{digits}[{size + 1}:] = {digits}[:{9 - size}]" for size in (2, 3))
+    pairs = f"contains('{_PAIRS}', {digits}) OR contains('{_PAIRS[::-1]}', {digits})"
+    return f"(regexp_full_match({digits}, '{mostly}') OR {groups} OR {_counting_sql(f'{digits}[:8]')} OR {pairs})"
 
 
 def _counting_sql(digits: str) -> str:

@@ -21,6 +21,8 @@ __all__ = [
     "placeholder_sql",
     "skeleton",
     "skeleton_sql",
+    "stripped_sql",
+    "unbracketed_sql",
     "untitled_sql",
 ]
 
@@ -35,10 +37,17 @@ _TONES = dict(
 #: Latin letters that are in NFC whatever stands beside them.
 _COMPOSED = "[\\x00-\u02ff\u1e00-\u1eff]*"
 _PLACEHOLDERS = (
-    "(khong|chua) (ro|biet|xac dinh|co|dat)( ho ten| ten| danh tinh| lai lich)?|khong ten"
-    "|(benh nhan|nguoi benh|nan nhan|vo danh|khong ro)( nam| nu)?( vo danh| khong ro| chua ro)?|bn (nam|nu)|vo ten"
-    "|vo gia cu|unknown|no name|noname|khach le|khach vang lai|test|test test|an danh"
+    "(khong|chua) (ro|biet|xac dinh|co|dat)( ho ten| ten tuoi| ten| danh tinh| lai lich| thong tin)?|khong ten|vo ten"
+    "|benh nhan|nguoi benh|nan nhan|bn|vo danh|an danh|unknown|no name|noname|n a|null|none|nan|x( ?x)+|test"
+    "|cap cuu|tngt|tai nan|giao thong|nguoi nuoc ngoai|khach nuoc ngoai|nguoi la|vo gia cu|lang thang"
+    "|khach le|khach vang lai"
 )
+#: What may stand before or behind those, and says no more.
+_BESIDE = "ong|ba|nam|nu|gioi|tinh|tuoi|moi|[0-9]+"
+#: As forms and lessons call anybody: Nguyễn Văn A. Of vowels only that one, for Ý, Ơ and Út are given names.
+_ANYBODY = "([a-z]+ )*[b-dghk-np-tvxz]|([a-z]+ (van|thi) )?a"
+#: Syllables that Vietnamese does not write without marks: stopped ones take a tone, ie and ưu a sign on the vowel.
+_STRIPPED = "[a-z]*([aeiouy](c|ch|p|t)|uu|uo[a-z]+|[iy]e[a-z]+)"
 _NEWBORN = (
     "^(cb|ss|con ba|con cua|con so|con chi|con san phu|con me|be cua|be con|be trai|be gai|be so sinh|em be"
     "|so sinh|tre so sinh|tre ss|chau be) |( |^)(con ba|so sinh|con cua ba) | (cb|so sinh|be [0-9ab]|con [0-9]"
@@ -71,6 +80,11 @@ def lower_sql(text: str) -> str:
     return f"lower(nfc_normalize({text}))"
 
 
+def unbracketed_sql(word: str) -> str:
+    """Nothing of a lower-case word that is the sex in brackets."""
+    return f"CASE WHEN {word} IN ('(nam)', '(nữ)', '(nu)') THEN '' ELSE {word} END"
+
+
 def fold_sql(decoded: str) -> str:
     """Of decoded text: without diacritics (đ is d), letters and digits only, single spaces; never NULL."""
     return _words_sql(f"replace(strip_accents({decoded}), 'đ', 'd')")
@@ -94,14 +108,23 @@ def _words_sql(text: str) -> str:
     )
 
 
-def untitled_sql(folded: str) -> str:
-    """Without a form of address in front (BN, ông, bà, Mr …) or digits behind."""
-    return f"regexp_replace({folded}, '^((bn|ong|ba|mr|mrs|ms|miss) )+([a-z]+ [a-z]+)', '\\3')"
+def untitled_sql(text: str) -> str:
+    """Without a form of address in front (BN, ông, bà, Mr …), or a birth year or "BHYT" behind; marked or folded.
+
+    Other numbers behind stay: they tell the namesakes and the babies of one house apart.
+    """
+    bare = f"regexp_replace({text}, '( (bhyt|(19|20)[0-9][0-9]))+$', '')"
+    return f"regexp_replace({bare}, '^((bn|[oô]ng|b[aà]|mr|mrs|ms|miss) )+(\\pL+ \\pL+)', '\\3')"
+
+
+def stripped_sql(marked: str) -> str:
+    """True when a word has lost its marks: the rest of its name (Nguyễn Huu Dat) then says nothing by having none."""
+    return f"regexp_full_match({marked}, '{_STRIPPED}')"
 
 
 def placeholder_sql(folded: str) -> str:
     """True when the folded name says that nobody knew the name."""
-    said = f"^((bn|ong|ba) )?({_PLACEHOLDERS})( [0-9]+)?$"
+    said = f"^(({_BESIDE}) )*({_PLACEHOLDERS})( ({_PLACEHOLDERS}|{_BESIDE}))*$|^((bn|ong|ba) )?({_ANYBODY})$"
     return f"(NOT regexp_matches({folded}, '[a-z\\pL]') OR regexp_matches({folded}, '{said}'))"
 
 

@@ -79,6 +79,8 @@ def _name_steps() -> str:
   FROM part
 ), parted AS (
   SELECT s.full_name, p.* EXCLUDE (folded),
-    CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded THEN s.marked END AS marked
+    CASE WHEN p.name IS NOT NULL AND s.marked <> s.folded AND NOT s.half_marked
+      THEN CASE WHEN p.name = p.folded THEN s.marked ELSE nullif({names.untitled_sql("s.marked")}, p.name) END
+      END AS marked
   FROM name_spelling AS s JOIN hashed AS p ON p.folded = s.folded
 )"""

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SQL", "drop", "prepare"]
 
+_WORD = names.unbracketed_sql(names.lower_sql("text"))
 #: What is asked of every distinct full name, and of every distinct word of them.
 SQL = {
     "legacy": is_legacy_sql("nfc_normalize(text)"),
     "decoded": names.decoded_sql("text"),
-    "folded": names.fold_sql(names.lower_sql("text")),
-    "marked": names.marked_sql(names.lower_sql("text")),
+    "folded": names.fold_sql(_WORD),
+    "marked": names.marked_sql(_WORD),
+    "stripped": names.stripped_sql(names.marked_sql(_WORD)),
     "skeleton": names.skeleton_sql("text"),
     "folding": f"""
       SELECT folded, {names.newborn_sql("folded")} AS stand_in,
@@ -32,15 +34,17 @@ _Words = tuple[Any, "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 
 
 def prepare(con: duckdb.DuckDBPyConnection, source: str) -> None:
-    """Register the names of ``source``: ``name_spelling`` (full_name → folded, marked) and ``name_folding`` (folded →
-    stand_in, name, skeleton); one row for each distinct full_name, and each distinct folded."""
+    """Register the names of ``source``: ``name_spelling`` (full_name → folded, marked, and whether
+    some of its words lost their marks) and ``name_folding`` (folded → stand_in, name, skeleton); one row for each
+    distinct full_name, and each distinct folded."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     (written,) = _columns(con, f"SELECT DISTINCT full_name FROM {source} WHERE full_name IS NOT NULL")
     words = _decoded(con, written, _split(written))
     folded, marked = _rewritten(con, words, "folded", "marked")
-    con.register("name_spelling", pa.table({"full_name": written, "folded": folded, "marked": marked}))
+    spelt = {"full_name": written, "folded": folded, "marked": marked, "half_marked": _any(con, words, "stripped")}
+    con.register("name_spelling", pa.table(spelt))
     folding = con.execute(SQL["folding"]).to_arrow_table()
     (skeleton,) = _rewritten(con, _split(folding["name"].combine_chunks()), "skeleton")
     skeleton = pc.if_else(folding["name"].is_valid(), skeleton, None)
@@ -75,15 +79,20 @@ def _split(texts: Any) -> _Words:
     return words.dictionary, words.indices.to_numpy(), lists.offsets.to_numpy()
 
 
+def _any(con: duckdb.DuckDBPyConnection, words: _Words, name: str) -> Any:
+    """Of which texts SQL of this name is true of a word."""
+    each, word, start = words
+    (found,) = (column.to_numpy(zero_copy_only=False) for column in _asked(con, each, name))
+    return np.logical_or.reduceat(found[word], start[:-1]) if found.any() else np.zeros(len(start) - 1, dtype=np.bool_)
+
+
 def _decoded(con: duckdb.DuckDBPyConnection, texts: Any, words: _Words) -> _Words:
     """The words of ``texts``, of which those with a word from before Unicode are decoded as a whole."""
     import pyarrow.compute as pc
 
-    each, word, start = words
-    (legacy,) = (column.to_numpy(zero_copy_only=False) for column in _asked(con, each, "legacy"))
-    if not legacy.any():
+    old = _any(con, words, "legacy")
+    if not old.any():
         return words
-    old = np.logical_or.reduceat(legacy[word], start[:-1])
     return _split(pc.replace_with_mask(texts, old, _asked(con, texts.filter(old), "decoded")[0]))
 
 

@@ -81,6 +81,10 @@ def test_marked(decoded: str, marked: str) -> None:
         ("ba trieu", "ba trieu"),
         ("ba ong tran van be", "tran van be"),
         ("nguyen thi ba", "nguyen thi ba"),
+        ("ông nguyen huu dat", "nguyen huu dat"),
+        ("bà trần thị lệ", "trần thị lệ"),
+        ("nguyen huu dat 1980 bhyt", "nguyen huu dat"),
+        ("nguyen thi lan 2", "nguyen thi lan 2"),  # which of the two Lan of this house
     ],
 )
 def test_untitled(folded: str, untitled: str) -> None:
@@ -94,10 +98,27 @@ def test_untitled(folded: str, untitled: str) -> None:
         ("nguyen van vo", False), ("khong thi ro", False), ("an danh", True), ("tran an danh", False),
         ("benh nhan nam", True), ("nan nhan nu chua ro", True), ("bn khong ro", True), ("khong ro ho ten", True),
         ("chua xac dinh danh tinh", True), ("bn nguyen nam", False), ("vo danh khoi", False), ("bui nam", False),
+        ("benh nhan cap cuu", True), ("nan nhan tngt nam 30 tuoi", True), ("nam khong ten", True), ("n a", True),
+        ("x x x", True), ("nguyen van a", True), ("tran thi b", True), ("khong ro ten tuoi", True),
+        ("nguyen nhu y", False), ("vang a", False), ("nguyen thi nan", False), ("ba nam", False),
     ],
 )  # fmt: skip
 def test_placeholder(folded: str, expected: bool) -> None:
     assert _sql(names.placeholder_sql("x"), folded) is expected
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("huu", True), ("dat", True), ("nguyen", True), ("phuong", True), ("đạt", False), ("anh", False), ("lan", False),
+     ("hue", False), ("bih", False)],
+)  # fmt: skip
+def test_stripped(word: str, expected: bool) -> None:
+    assert _sql(names.stripped_sql("x"), word) is expected
+
+
+@pytest.mark.parametrize(("word", "left"), [("(nam)", ""), ("(nữ)", ""), ("nam", "nam"), ("(cb)", "(cb)")])
+def test_unbracketed(word: str, left: str) -> None:
+    assert _sql(names.unbracketed_sql("x"), word) == left
 
 
 @pytest.mark.parametrize(
@@ -145,6 +166,8 @@ def test_skeleton_of_names_that_do_not(one: str, other: str) -> None:
         ("X0000000", "X0000000", "other"), ("12345", "12345", "other"),
         ("038 199 054321", "038199054321", "cccd"), ("012345678901", "012345678901", "other"),
         ("222222222", "222222222", "other"), ("x-12 3", "X123", "other"), ("12345678e", "12345678E", "other"),
+        ("123123123", "123123123", "other"), ("000000001", "000000001", "other"), ("121212121", "121212121", "other"),
+        ("112233445", "112233445", "other"), ("987654320", "987654320", "other"), ("012121212", "012121212", "cmnd"),
     ],
 )  # fmt: skip
 def test_id(written: str | None, compact: str | None, kind: str | None) -> None:
@@ -196,7 +219,9 @@ def test_insurance(cards: str | None, numbers: list[str] | None) -> None:
     [
         ("0912000111", "0912000111"), ("+84 912 000 111", "0912000111"), ("0163 234 5678", "0332345678"),
         ("0123 234 5678", "0832345678"), ("0912.000.111 / 0988111222", "0912000111"), ("0900000000", None),
-        ("0123456789", None), ("024 3825 1234", "02438251234" [:11]), ("12345", None), ("không rõ", None), (None, None),
+        ("0123456789", None), ("0912345678", None), ("0900000001", None), ("0909090909", None),
+        ("0988888886", "0988888886"),
+        ("024 3825 1234", "02438251234" [:11]), ("12345", None), ("không rõ", None), (None, None),
     ],
 )  # fmt: skip
 def test_phone(written: str | None, phone: str | None) -> None:
