@@ -109,7 +109,7 @@ def decide(decisions: Path, settings: Settings) -> int:
     from dedup.matching import review_import
 
     with _writing("review import", settings, must_exist=True) as (warehouse, log):
-        return review_import(warehouse, log, decisions)
+        return review_import(warehouse, log, settings, decisions)
 
 
 def backfill(settings: Settings, period: Period, *, watch: Watch = silent) -> RunSummary:

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from dedup.matching.comparing import Positions
 
-__all__ = ["BOUND", "FORBIDDEN", "MISTYPED", "PARTED", "Edges", "cluster"]
+__all__ = ["BOUND", "FORBIDDEN", "MISTYPED", "PARTED", "Edges", "cluster", "components"]
 
 #: Bits by which the best of two conflicting partners must lead; below it nobody can tell whose record it is.
 MARGIN_BITS = 3.0
@@ -66,7 +66,7 @@ def _pieces(size: int, edges: Edges) -> Positions:
     Such a component loses its weakest edges, bit by bit, until it falls into pieces that are not: what a piece is
     follows from its component alone. One that is a clique, or that only humans' words hold, stays whole.
     """
-    labels = _components(size, edges)
+    labels = components(size, edges.a, edges.b)
     unclear, _ = _unclear(labels, edges)
     large = _labelled(labels, unclear[np.bincount(labels, minlength=size)[unclear] > _LARGEST])
     own = np.flatnonzero(large[edges.a])
@@ -79,10 +79,9 @@ def _pieces(size: int, edges: Edges) -> Positions:
     return labels
 
 
-def _components(size: int, edges: Edges) -> Positions:
-    """Label by smallest member."""
+def components(size: int, a: Positions, b: Positions) -> Positions:
+    """Whom any chain of the ties (a, b) leads to: each labelled by the smallest member."""
     labels = np.arange(size, dtype=np.int32)
-    a, b = edges.a, edges.b
     while len(a):  # every group is tied to the smallest of those it has an edge to, until none has one
         low, high = np.minimum(labels[a], labels[b]), np.maximum(labels[a], labels[b])
         np.minimum.at(labels, high, low)

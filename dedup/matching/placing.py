@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dedup.matching import clustering, state
+from dedup.matching import clustering, decided, state
 from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
 from dedup.matching.model import probability
 from dedup.matching.variants import columns
@@ -29,15 +29,32 @@ _SINGLE_BITS = 60.0
 
 @dataclass(frozen=True)
 class _Nodes:
-    """What is clustered: a variant, or each record of a variant that does not even vouch for itself."""
+    """What is clustered: a variant, a part of one that humans parted, or each record of one that does not even vouch
+    for itself."""
 
     record: Positions  #: patient_record_id, ordered by variant and itself
     of_record: Positions  #: the node of each record
     variant: Positions  #: the position of each node's variant
-    first: Positions  #: the node of each variant; -1 when its records are nodes of their own
+    first: Positions  #: the first node of each variant; its others follow
+    many: Positions  #: how many nodes of each variant its edges are for: none when its records do not vouch for it
     several: Positions  #: whether a node holds several records
     self_method: Positions  #: how the records of such a node hold together
     self_bits: Positions
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What humans said of nodes; "different" counts where both were said."""
+
+    same: Positions  #: packed pairs that are one person
+    different: Positions  #: packed pairs that are two
+    tied: Positions  #: the smallest node that "same" ties each to
+
+    def apart(self, a: Positions, b: Positions) -> Any:
+        """Whether the pairs (a, b) are two, themselves or by whom "same" ties them to."""
+        tied = [self.tied[self.different >> 32], self.tied[self.different & 0xFFFFFFFF]]
+        across = _pack(*tied)[tied[0] != tied[1]]
+        return _among(a, b, self.different) | _among(self.tied[a], self.tied[b], across)
 
 
 def place(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> None:
@@ -47,14 +64,14 @@ def place(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> None:
     """
     nodes = _nodes(con, scorer)
     edges, method = _edges(con, scorer, nodes)
-    same, different = _decisions(con, nodes)
-    edges, method = _decide_over(edges, method, same, different)
+    said = _said(con, nodes)
+    edges, method = _decide_over(edges, method, said)
 
     def pair_bits(a: Positions, b: Positions) -> Any:
-        decided = scorer.decide(nodes.variant[a], nodes.variant[b])
-        apart = np.where(decided.mistyped, clustering.MISTYPED, clustering.FORBIDDEN)
-        bits = np.where(np.isin(decided.guard, _HARD), apart, decided.bits)
-        bits[_among(a, b, different)] = clustering.FORBIDDEN
+        score = scorer.decide(nodes.variant[a], nodes.variant[b])
+        apart = np.where(score.mistyped, clustering.MISTYPED, clustering.FORBIDDEN)
+        bits = np.where(np.isin(score.guard, _HARD), apart, score.bits)
+        bits[said.apart(a, b)] = clustering.PARTED
         return bits
 
     labels = clustering.cluster(len(nodes.variant), edges, pair_bits)
@@ -68,61 +85,65 @@ def _nodes(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> _Nodes:
     position = v.positions(rows["variant_no"])
     counts = np.bincount(position, minlength=len(v))
     order = np.argsort(position)
+    part = _part(con, rows["patient_record_id"])
     shared = np.flatnonzero(counts[position[order]] > 1)
     at = order[shared]
-    order[shared] = at[np.lexsort((rows["patient_record_id"][at], position[at]))]
-    record, position = rows["patient_record_id"][order], position[order]
+    order[shared] = at[np.lexsort((rows["patient_record_id"][at], part[at], position[at]))]
+    record, position, part = rows["patient_record_id"][order], position[order], part[order]
     several = np.flatnonzero(counts > 1)
     method, bits = np.full(len(v), _REVIEW + 1, dtype=np.int8), np.full(len(v), _SINGLE_BITS)
-    decided = scorer.decide(several, several)
-    method[several], bits[several] = decided.method, decided.bits
+    own = scorer.decide(several, several)
+    method[several], bits[several] = own.method, own.bits
     alone = (counts > 1) & (method > _FUZZY)
-    alone[_parted(con, scorer)] = True
     opens = np.ones(len(record), dtype=np.bool_)
-    opens[1:] = (position[1:] != position[:-1]) | alone[position[1:]]
+    opens[1:] = (position[1:] != position[:-1]) | alone[position[1:]] | (part[1:] != part[:-1])
     of_record = np.cumsum(opens) - 1
     variant = position[opens]
-    first = np.full(len(v), -1, dtype=np.int64)
-    first[variant] = np.arange(len(variant))
-    first[alone] = -1
-    whole = (counts[variant] > 1) & ~alone[variant]
-    return _Nodes(record, of_record, variant, first, whole, method[variant], bits[variant])
+    many = np.bincount(variant, minlength=len(v))
+    first = np.cumsum(many) - many
+    many[alone] = 0
+    whole = (np.bincount(of_record) > 1) & ~alone[variant]
+    return _Nodes(record, of_record, variant, first, many, whole, method[variant], bits[variant])
 
 
-def _parted(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Positions:
-    """Identities of which a human said that two records with it are two persons."""
-    if not state.any_decision(con):
-        return np.zeros(0, dtype=np.int64)
-    rows = columns(
-        con,
-        """
-      SELECT DISTINCT x.variant_no FROM match_decision AS d
-      JOIN match_record AS x ON x.patient_record_id = d.record_a
-      JOIN match_record AS y ON y.patient_record_id = d.record_b AND y.variant_no = x.variant_no
-      SEMI JOIN component AS c ON c.variant_no = x.variant_no WHERE NOT d.same_person""",
-    )
-    return scorer.v.positions(rows["variant_no"])
+def _part(con: duckdb.DuckDBPyConnection, record: Positions) -> Positions:
+    """Who leaves its identity with whom; 0 for all others."""
+    part = np.zeros(len(record), dtype=np.int64)
+    if state.any_decision(con):
+        left = decided.leavers(con)
+        at = np.flatnonzero(np.isin(record, list(left)))
+        part[at] = [left[one] for one in record[at].tolist()]
+    return part
 
 
 def _edges(con: duckdb.DuckDBPyConnection, scorer: Scorer, nodes: _Nodes) -> tuple[clustering.Edges, Positions]:
+    """The edges of each variant, for every node of it, and those among the nodes of one."""
     rows = columns(
         con,
         f"""
       SELECT variant_a, variant_b, method, bits FROM match_edge
       SEMI JOIN component ON variant_a = variant_no WHERE method <= {_FUZZY}""",
     )
-    a, b = (nodes.first[scorer.v.positions(rows[end])] for end in ("variant_a", "variant_b"))
-    kept = (a >= 0) & (b >= 0)
-    a, b = np.minimum(a, b)[kept], np.maximum(a, b)[kept]
+    x, y = (scorer.v.positions(rows[end]) for end in ("variant_a", "variant_b"))
+    times = nodes.many[x] * nodes.many[y]
+    of = np.repeat(np.arange(len(x)), times)
+    turn = np.arange(len(of)) - np.repeat(np.cumsum(times) - times, times)
+    x, y = x[of], y[of]
+    inner = [np.triu_indices(nodes.many[one], 1) + nodes.first[one] for one in np.flatnonzero(nodes.many > 1)]
+    within = np.concatenate([np.zeros((2, 0), dtype=np.int64), *inner], axis=1)
+    a = np.append(nodes.first[x] + turn // nodes.many[y], within[0])
+    b = np.append(nodes.first[y] + turn % nodes.many[y], within[1])
+    bits = np.append(rows["bits"][of], nodes.self_bits[within[0]])
+    method = np.append(rows["method"][of], nodes.self_method[within[0]]).astype(np.int8)
+    a, b = np.minimum(a, b), np.maximum(a, b)
     order = np.argsort(_pack(a, b))
-    edges = clustering.Edges(a[order], b[order], rows["bits"][kept][order])
-    return edges, rows["method"][kept][order].astype(np.int8)
+    return clustering.Edges(a[order], b[order], bits[order]), method[order]
 
 
-def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions, Positions]:
-    """Packed pairs of nodes that a human said are one person, and two."""
+def _said(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> _Said:
+    size, nothing = len(nodes.variant), np.zeros(0, dtype=np.int64)
     if not state.any_decision(con):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        return _Said(nothing, nothing, np.arange(size))
     rows = columns(
         con,
         """
@@ -142,7 +163,9 @@ def _decisions(con: duckdb.DuckDBPyConnection, nodes: _Nodes) -> tuple[Positions
     usable = (a >= 0) & (b >= 0) & (a != b)
     packed = _pack(a, b)
     same = rows["same_person"].astype(np.bool_)
-    return np.unique(packed[usable & same]), np.unique(packed[usable & ~same])
+    different = np.unique(packed[usable & ~same])
+    agreed = np.setdiff1d(packed[usable & same], different)
+    return _Said(agreed, different, clustering.components(size, agreed >> 32, agreed & 0xFFFFFFFF))
 
 
 def _pack(a: Positions, b: Positions) -> Positions:
@@ -154,11 +177,10 @@ def _among(a: Positions, b: Positions, pairs: Positions) -> Positions:
     return np.isin(_pack(a, b), pairs) if len(pairs) else np.zeros(len(a), dtype=np.bool_)
 
 
-def _decide_over(
-    edges: clustering.Edges, method: Positions, same: Positions, different: Positions
-) -> tuple[clustering.Edges, Positions]:
+def _decide_over(edges: clustering.Edges, method: Positions, said: _Said) -> tuple[clustering.Edges, Positions]:
     """Edges as humans have them: what they joined is bound, what they parted is gone."""
-    kept = ~_among(edges.a, edges.b, np.union1d(same, different))
+    same = said.same
+    kept = ~(_among(edges.a, edges.b, same) | said.apart(edges.a, edges.b))
     a = np.concatenate([edges.a[kept], same >> 32])
     b = np.concatenate([edges.b[kept], same & 0xFFFFFFFF])
     bits = np.concatenate([edges.bits[kept], np.full(len(same), clustering.BOUND)])

@@ -38,8 +38,9 @@ def review_export(
 ) -> int:
     """Write the pairs that wait for a human to ``target`` (CSV or XLSX), the most likely first; their number.
 
-    One row for each pair of identities, by one record of each side. Pairs already decided, and pairs that are one
-    person anyway, are left out. Masked unless ``identified``. Raises UsageError for another kind of file.
+    One row for each pair of identities, by one record of each side; of an identity that a human parted, for each part.
+    Pairs already decided, by whichever of their records, and pairs that are one person anyway, are left out. Masked
+    unless ``identified``. Raises UsageError for another kind of file.
     """
     rows = _waiting(warehouse, settings, limit)
     table = [_shown(row, identified) for row in rows]
@@ -53,29 +54,46 @@ def review_export(
 
 
 def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> list[dict[str, Any]]:
-    from dedup.matching import state
+    from dedup.matching import decided, state
     from dedup.matching.edges import Scorer
     from dedup.matching.variants import read_stored
 
     con = warehouse.con
     sides = ", ".join(f"{side}.{name} AS {name}_{side}" for name in _SIDES for side in "ab")
-    con.execute(f"""
+    parts = decided.parts(con, settings.matching)
+    part = {record: part for record, (_, part) in parts.of_record.items() if part}
+    left = [(number, *held) for number, held in parts.left.items()]
+    con.execute(
+        f"""
       CREATE OR REPLACE TEMP TABLE waiting AS
-      WITH holder AS (
-        SELECT variant_no, min(patient_record_id) AS patient_record_id FROM match_record GROUP BY variant_no)
+      WITH part AS (SELECT unnest(CAST(? AS BIGINT[])) AS patient_record_id, unnest(CAST(? AS BIGINT[])) AS part),
+      named AS (
+        SELECT patient_record_id, variant_no, coalesce(part, 0) AS part
+        FROM match_record LEFT JOIN part USING (patient_record_id)),
+      holder AS (
+        SELECT variant_no, part, min(patient_record_id) AS patient_record_id FROM named GROUP BY variant_no, part),
+      one_way AS (
+        SELECT (a.variant_no, a.part) AS a, (b.variant_no, b.part) AS b FROM match_decision
+        JOIN named AS a ON a.patient_record_id = record_a JOIN named AS b ON b.patient_record_id = record_b),
+      decided AS (SELECT a, b FROM one_way UNION SELECT b, a FROM one_way),
+      edge AS (
+        SELECT variant_a, variant_b, method, guard, bits FROM match_edge
+        UNION ALL SELECT number, number, method, -1, bits FROM (SELECT unnest(CAST(? AS INTEGER[])) AS number,
+          unnest(CAST(? AS TINYINT[])) AS method, unnest(CAST(? AS DOUBLE[])) AS bits))
       SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits,
         a.facility_id AS facility_a, a.patient_id AS patient_a,
         b.facility_id AS facility_b, b.patient_id AS patient_b, {sides}
-      FROM match_edge AS e
+      FROM edge AS e
       JOIN holder AS x ON x.variant_no = e.variant_a
       JOIN patient_record AS a ON a.patient_record_id = x.patient_record_id
       JOIN holder AS y ON y.variant_no = e.variant_b
       JOIN patient_record AS b ON b.patient_record_id = y.patient_record_id
-      ANTI JOIN match_decision AS d ON d.record_a = least(a.patient_record_id, b.patient_record_id)
-        AND d.record_b = greatest(a.patient_record_id, b.patient_record_id)
-      WHERE a.person_id <> b.person_id
+      ANTI JOIN decided AS d ON d.a = (x.variant_no, x.part) AND d.b = (y.variant_no, y.part)
+      WHERE a.person_id <> b.person_id AND (e.variant_a <> e.variant_b OR x.part < y.part)
       ORDER BY e.bits DESC, facility_a, patient_a, facility_b, patient_b
-      {"" if limit is None else f"LIMIT {limit:d}"}""")
+      {"" if limit is None else f"LIMIT {limit:d}"}""",
+        [list(part), list(part.values()), *([row[at] for row in left] for at in range(3))],
+    )
     found = con.execute("SELECT * FROM waiting ORDER BY bits DESC, facility_a, patient_a, facility_b, patient_b")
     names = [column[0] for column in found.description]
     rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -172,15 +190,18 @@ def _write_xlsx(target: Path, table: list[dict[str, str]]) -> None:
     aside.replace(target)
 
 
-def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
+def review_import(warehouse: Warehouse, run: Run, settings: Settings, source: Path) -> int:
     """Take in the decisions of a reviewed file (CSV or XLSX); the number of pairs decided.
 
     Reads facility_a, patient_a, facility_b, patient_b, decision (``same``, ``different`` or blank for not yet) and,
     if there is one, decided_by. A later decision on the same pair replaces the earlier. The records are put into
-    todo, so that the next ``match`` acts on it. Nothing is taken in when any row is wrong.
+    todo, so that the next ``match`` acts on it. Nothing is taken in when any row is wrong, or contradicts what was
+    decided of other records with the same identities.
 
     Raises ConfigError with every wrong row (file and line), InputError when the file cannot be read.
     """
+    from dedup.matching.decided import contradictory
+
     rows = _read_decisions(source)
     con = warehouse.con
     known = {
@@ -192,7 +213,8 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
              [row[key] for row in rows for key in ("patient_a", "patient_b")]],
         ).fetchall()
     }  # fmt: skip
-    problems, decided, lines = [], [], {}
+    problems = []
+    decisions: dict[tuple[int, int], tuple[dict[str, Any], bool]] = {}
     for row in rows:
         ends = [known.get((row[f"facility_{side}"], row[f"patient_{side}"])) for side in "ab"]
         if row["decision"] not in DECISIONS:
@@ -200,39 +222,34 @@ def review_import(warehouse: Warehouse, run: Run, source: Path) -> int:
         elif ends[0] is None or ends[1] is None or ends[0] == ends[1]:
             problems.append(Problem(source, row["line"], "does not name two patient records of this warehouse"))
         else:
-            pair = min(ends[0], ends[1]), max(ends[0], ends[1])
-            decided.append([*pair, DECISIONS[row["decision"]], row["decided_by"], run.run_id])
-            lines[pair] = row["line"]
-    said = {
-        (a, b): same
-        for a, b, same in con.execute("SELECT record_a, record_b, same_person FROM match_decision").fetchall()
-    }
-    torn = _torn(said | {(a, b): same for a, b, same, *_ in decided})
-    problems += [
-        Problem(source, line, "contradicts other decisions: by them two of these records are and are not one person")
-        for pair, line in lines.items()
-        if torn & {*pair}
-    ]
-    if problems:
-        raise ConfigError(problems)
+            same = DECISIONS[row["decision"]]
+            first, said = decisions.setdefault((min(ends[0], ends[1]), max(ends[0], ends[1])), (row, same))
+            if said != same:
+                problems.append(Problem(source, row["line"], f"contradicts line {first['line']} on the same pair"))
     with warehouse.transaction():
-        for values in decided:
-            con.execute("DELETE FROM match_decision WHERE record_a = ? AND record_b = ?", values[:2])
-            con.execute("INSERT INTO match_decision VALUES (?, ?, ?, ?, ?)", values)
+        for pair, (row, same) in decisions.items():
+            con.execute("DELETE FROM match_decision WHERE record_a = ? AND record_b = ?", pair)
+            con.execute(
+                "INSERT INTO match_decision VALUES (?, ?, ?, ?, ?)", [*pair, same, row["decided_by"], run.run_id]
+            )
             con.execute(
                 "INSERT INTO todo SELECT 'match', unnest(?) AS record, NULL EXCEPT FROM todo WHERE stage = 'match'",
-                [values[:2]],
+                [pair],
             )
-    return len(decided)
-
-
-def _torn(decisions: dict[tuple[int, int], bool]) -> set[int]:
-    """The records that "same" ties together although "different" parts two of them."""
-    tied: dict[int, set[int]] = {}
-    for (a, b), same in decisions.items():
-        both = tied.get(a, {a}) | (tied.get(b, {b}) if same else set())
-        tied |= dict.fromkeys(both, both)
-    return {record for (a, b), same in decisions.items() if not same and b in tied[a] for record in tied[a]}
+        torn = contradictory(con, settings.matching) if decisions else set()
+        problems += [
+            Problem(
+                source,
+                row["line"],
+                "contradicts other decisions: by them two of these records, or of others with the same identities, are "
+                "and are not one person",
+            )
+            for pair, (row, _) in decisions.items()
+            if torn & {*pair}
+        ]
+        if problems:
+            raise ConfigError(problems)
+    return len(decisions)
 
 
 def _read_decisions(source: Path) -> list[dict[str, Any]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from dedup.matching import clustering
 from dedup.matching.identities import take_in
 from dedup.matching.variants import Coded, read_arrived, read_stored
 from dedup.settings import WarehouseSettings
@@ -54,6 +56,13 @@ def at_once(world: Any) -> Iterator[list[Any]]:
 def test_nights_and_order_change_nothing(world: Any, at_once: list[Any], nights: int, seed: int) -> None:
     with memory_warehouse() as warehouse:
         assert _load(warehouse, world, nights, seed) == at_once
+
+
+def test_nights_change_nothing_of_groups_that_are_too_large(world: Any) -> None:
+    with mock.patch.object(clustering, "_LARGEST", 3), memory_warehouse() as some, memory_warehouse() as many:
+        assert _load(some, world, 1, 0) == _load(many, world, 4, 5)
+        count = "SELECT max(n) FROM (SELECT count(DISTINCT id_number) AS n FROM patient_record WHERE id_trusted "
+        assert some.con.execute(f"{count} AND id_type = 'cccd' GROUP BY person_id)").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

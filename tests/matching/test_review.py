@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,29 @@ def _decide(matched: Warehouse, folder: Path, decision: str) -> int:
         writer.writeheader()
         writer.writerows(row | {"decision": decision, "decided_by": "reviewer"} for row in rows)
     with start_run(matched, "review import") as run:
-        return review_import(matched, run, file)
+        return review_import(matched, run, Settings(), file)
+
+
+def _said(warehouse: Warehouse, *decisions: str) -> list[int]:
+    """Take in these decisions on the facilities' first patients; the lines refused."""
+    lines = [f"{a},1,{b},1,{decision}" for a, b, decision in map(str.split, decisions)]
+    with tempfile.TemporaryDirectory() as folder, start_run(warehouse, "review import") as run:
+        file = Path(folder, "decisions.csv")
+        file.write_text("facility_a,patient_a,facility_b,patient_b,decision\n" + "\n".join(lines), encoding="utf-8")
+        try:
+            review_import(warehouse, run, Settings(), file)
+        except ConfigError as error:
+            return [problem.line for problem in error.problems]
+    return []
+
+
+def _groups(warehouse: Warehouse) -> list[str]:
+    """The facilities whose first patients are one person."""
+    rows = warehouse.con.execute(
+        "SELECT string_agg(facility_id, ' ' ORDER BY facility_id) AS one FROM patient_record GROUP BY person_id "
+        "ORDER BY one"
+    ).fetchall()
+    return [one for (one,) in rows]
 
 
 def _persons(warehouse: Warehouse) -> int:
@@ -94,7 +117,7 @@ def test_a_file_comes_back_as_a_spreadsheet_program_saves_it(matched: Warehouse,
         with file.open("w", encoding="utf-8-sig", newline="") as handle:
             csv.writer(handle, delimiter=";").writerows(table)
     with start_run(matched, "review import") as run:
-        assert review_import(matched, run, file) == 1
+        assert review_import(matched, run, Settings(), file) == 1
     run_match(matched)
     assert _persons(matched) == 1
 
@@ -103,12 +126,12 @@ def test_what_is_exported_to_a_spreadsheet_can_be_taken_in(matched: Warehouse, t
     file = tmp_path / "review.xlsx"
     review_export(matched, Settings(), file)
     with start_run(matched, "review import") as run:
-        assert review_import(matched, run, file) == 0
+        assert review_import(matched, run, Settings(), file) == 0
         book = openpyxl.load_workbook(file)
         names = [cell.value for cell in book.active[1]]
         book.active.cell(2, names.index("decision") + 1, "different")
         book.save(file)
-        assert review_import(matched, run, file) == 1
+        assert review_import(matched, run, Settings(), file) == 1
 
 
 def test_same_binds_and_survives_new_records(matched: Warehouse, tmp_path: Path) -> None:
@@ -138,7 +161,7 @@ def test_different_binds(warehouse: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "decisions.csv"
     file.write_text("facility_a,patient_a,facility_b,patient_b,decision\nA,1,B,1,different\n", encoding="utf-8")
     with start_run(warehouse, "review import") as run:
-        review_import(warehouse, run, file)
+        review_import(warehouse, run, Settings(), file)
     run_match(warehouse)
     assert _persons(warehouse) == 2
 
@@ -150,40 +173,119 @@ def test_all_wrong_rows_are_told_at_once_and_none_is_taken_in(matched: Warehouse
         encoding="utf-8",
     )
     with start_run(matched, "review import") as run, pytest.raises(ConfigError) as caught:
-        review_import(matched, run, file)
+        review_import(matched, run, Settings(), file)
     assert [problem.line for problem in caught.value.problems] == [3, 4]
     assert matched.con.execute("SELECT count(*) FROM match_decision").fetchone() == (0,)
 
 
 def test_decisions_that_contradict_each_other_are_refused(warehouse: Warehouse, tmp_path: Path) -> None:
-    add_records(warehouse, [HERE | {"facility_id": name} for name in "ABCD"])
+    add_records(warehouse, [HERE | {"facility_id": name, "national_id": None, "province": None} for name in "ABCD"])
     run_match(warehouse)
-    file = tmp_path / "decisions.csv"
+    assert _said(warehouse, "A B same", "C D same", "C B same", "D A different") == [2, 3, 4, 5]
+    assert _said(warehouse, "A B same", "D C different") == []
+    assert _said(warehouse, "B C same", "A D same") == [2, 3]  # with what was decided before
+    assert _said(warehouse, "B C same", "A D same", "C D same") == []  # taken back
 
-    def told(*decisions: str) -> list[int]:
-        lines = [f"{a},1,{b},1,{decision}" for a, b, decision in map(str.split, decisions)]
-        file.write_text("facility_a,patient_a,facility_b,patient_b,decision\n" + "\n".join(lines), encoding="utf-8")
-        with start_run(warehouse, "review import") as run:
-            try:
-                review_import(warehouse, run, file)
-            except ConfigError as error:
-                return [problem.line for problem in error.problems]
-        return []
 
-    assert told("A B same", "C D same", "C B same", "D A different") == [2, 3, 4, 5]
-    assert told("A B same", "D C different") == []
-    assert told("B C same", "A D same") == [2, 3]  # with what was decided before
-    assert told("B C same", "A D same", "C D same") == []  # taken back
+def test_a_pair_decided_both_ways_in_one_file_is_refused(matched: Warehouse) -> None:
+    assert _said(matched, "A B same", "B A different") == [3]
+    assert _said(matched, "A B same", "B A same") == []
+
+
+def test_records_with_one_identity_are_decided_together(matched: Warehouse, tmp_path: Path) -> None:
+    add_records(matched, [HERE | {"facility_id": "A2"}, THERE | {"facility_id": "B2"}])
+    run_match(matched)
+    assert _said(matched, "A B different", "A2 B2 same") == [2, 3]
+    assert _said(matched, "A B different") == []
+    assert _said(matched, "A2 B2 same") == [2]
+    for name in "CDEFGH":  # whichever of them would stand for it in the file
+        add_records(matched, [HERE | {"facility_id": name}])
+        run_match(matched)
+        assert review_export(matched, Settings(), tmp_path / "review.csv") == 0
+    assert _groups(matched) == ["A A2 C D E F G H", "B B2"]
+    assert _said(matched, "A B same") == []
+    assert _said(matched, "A2 B2 different") == [2]
+
+
+def test_different_wins_when_identities_become_one_later(warehouse: Warehouse) -> None:
+    other = {"full_name": "Lê Văn Bình", "birth_date": "1950-01-02", "sex": "male"}
+    add_records(warehouse, [HERE, THERE, other | {"facility_id": "C"}, other | {"facility_id": "D"}])
+    run_match(warehouse)
+    assert _said(warehouse, "A B different", "B C same") == []
+    add_records(warehouse, [HERE | {"facility_id": "C"}])
+    run_match(warehouse)
+    assert _groups(warehouse) == ["A C", "B", "D"]
+    assert _said(warehouse, "B C different") == []
+
+
+def test_newborns_booked_under_one_name_are_decided_one_by_one(warehouse: Warehouse) -> None:
+    child = {"full_name": "CB Trần Thị Thu Hương", "birth_date": "2026-09-01", "sex": "female"}
+    add_records(warehouse, [child | {"facility_id": name} for name in "ABC"] + [THERE | {"facility_id": "M"}])
+    run_match(warehouse)
+    assert _said(warehouse, "A M same", "B M different", "A B different") == []
+    run_match(warehouse)
+    assert _groups(warehouse) == ["A M", "B", "C"]
+
+
+SWAPPED = HERE | {"birth_date": "1980-04-03", "facility_id": "G"}
+
+
+@pytest.mark.parametrize(
+    ("said", "groups"),
+    [
+        (["F0 F1 different"], ["F0", "F1", "F2 F3 F4 G"]),
+        (["F0 F1 different", "F1 F2 same"], ["F0", "F1 F2", "F3 F4 G"]),
+        (["F0 F1 different", "F0 F2 different"], ["F0", "F1 F2 F3 F4", "G"]),
+        (["F0 F1 different", "F0 F2 different", "F1 F2 same"], ["F0", "F1 F2 F3 F4", "G"]),
+        (["F0 F1 different", "F0 F2 same", "F1 F3 same"], ["F0 F2", "F1 F3", "F4 G"]),
+        (["F0 F1 different", "F0 F2 different", "F0 G different"], ["F0", "F1 F2 F3 F4 G"]),
+        (["F0 F1 different", "F0 G different"], ["F0", "F1 G", "F2 F3 F4"]),
+        (["F0 F1 different", "F0 G same"], ["F0 G", "F1", "F2 F3 F4"]),
+    ],
+)
+def test_two_records_of_one_identity_are_parted_and_no_others(
+    warehouse: Warehouse, said: list[str], groups: list[str]
+) -> None:
+    everybody = [HERE | {"facility_id": f"F{number}"} for number in range(5)] + [SWAPPED]
+    add_records(warehouse, everybody)
+    run_match(warehouse)
+    assert _groups(warehouse) == ["F0 F1 F2 F3 F4 G"]
+    assert _said(warehouse, *said) == []
+    run_match(warehouse)
+    assert _groups(warehouse) == groups
+    run_match(warehouse, Settings.model_validate({"matching": {"match_probability": 0.96}}))  # all again
+    assert _groups(warehouse) == groups
+    add_records(warehouse, [everybody[2] | {"facility_id": "H"}])
+    run_match(warehouse)
+    assert any({"F4", "H"} <= {*group.split()} for group in _groups(warehouse))
+
+
+def test_who_may_be_either_of_the_parted_comes_to_review(warehouse: Warehouse, tmp_path: Path) -> None:
+    add_records(warehouse, [HERE | {"facility_id": f"F{number}"} for number in range(5)])
+    run_match(warehouse)
+    assert _said(warehouse, "F0 F1 different") == []
+    run_match(warehouse)
+    file = tmp_path / "review.csv"
+    assert review_export(warehouse, Settings(), file) == 2
+    answers = []
+    for row in _rows(file):
+        assert "id equal" in row["evidence_for"]
+        pair = {row["facility_a"], row["facility_b"]}
+        answers.append(f"{' '.join(pair)} {'same' if 'F1' in pair else 'different'}")
+    assert _said(warehouse, *answers) == []
+    run_match(warehouse)
+    assert _groups(warehouse) == ["F0", "F1 F2 F3 F4"]
+    assert review_export(warehouse, Settings(), file) == 0
 
 
 def test_a_file_of_another_kind_is_refused(matched: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "decisions.csv"
     file.write_text("a,b\n1,2\n", encoding="utf-8")
     with start_run(matched, "review import") as run, pytest.raises(InputError, match="lacks the columns"):
-        review_import(matched, run, file)
+        review_import(matched, run, Settings(), file)
     file.write_text("facility_a,patient_a,facility_b,patient_b,decision\nA,1,B,Đ,same\n", encoding="cp1258")
     with start_run(matched, "review import") as run, pytest.raises(InputError, match="as XLSX"):
-        review_import(matched, run, file)
+        review_import(matched, run, Settings(), file)
 
 
 def test_the_waterfall_adds_up(matched: Warehouse) -> None:
