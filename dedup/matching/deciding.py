@@ -101,6 +101,13 @@ def _held(levels: dict[str, Levels]) -> Flags:
     return _is(levels, "phone", "equal") | _is(levels, "insurance", "equal") | _is(levels, "id", "equal")
 
 
+def _other_middle(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
+    """Middle names that differ, neither of them an initial."""
+    middle = v.text["middle_name"]
+    whole = np.append(middle.lengths > 1, False)[middle.codes]
+    return np.asarray(_is(levels, "middle_name", "differs") & whole[a] & whole[b])
+
+
 #: Why a pair may never be joined without a human, however much else agrees; a model names those that hold in it.
 def _conflicting_ids(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     return _is(levels, "id", *CONFLICTS)
@@ -118,7 +125,7 @@ def _twins(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -
     own = _own_id(levels, v, a, b) | _is(levels, "insurance", "equal")
     differ = _is(levels, "given_name", "differs") | (_is(levels, "given_name", "similar", "equal_marks_differ") & ~own)
     born = _is(levels, "birth_date", "equal", "day_month_swapped", "one_part_differs", "year_only_equal")
-    named_apart = _is(levels, "birth_date", "equal") & _is(levels, "middle_name", "differs") & ~own
+    named_apart = _is(levels, "birth_date", "equal") & _other_middle(levels, v, a, b) & ~own
     return np.asarray((born & differ) | named_apart)
 
 
@@ -149,13 +156,13 @@ def _bare_years(levels: dict[str, Levels], v: Variants, a: Positions, b: Positio
 
 def _names_alone(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     alone = ~_held(levels) & ~_is(levels, "place", "ward_equal")
-    other = _is(levels, "middle_name", "differs") & ~_is(levels, "insurance", "equal")
+    other = _other_middle(levels, v, a, b) & ~_is(levels, "insurance", "equal")
     return np.asarray(_is(levels, "birth_date", "missing") & (alone | other))
 
 
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     undated = _is(levels, "birth_date", "missing")
-    other = _is(levels, "middle_name", "differs") | _is(levels, "family_name", "differs")
+    other = _other_middle(levels, v, a, b) | _is(levels, "family_name", "differs")
     return np.asarray(_is(levels, "id", "equal") & (_is(levels, "given_name", "differs") | (undated & other)))
 
 
