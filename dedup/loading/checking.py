@@ -39,7 +39,7 @@ def _inbox(inbox: InboxSettings) -> Iterator[Finding]:
     if inbox.path.is_dir():
         fixed = sum(not os.access(folder, os.W_OK | os.X_OK) for folder, _, _ in os.walk(inbox.path))
         if fixed and (inbox.archive or inbox.bad):
-            yield Finding("moving", BAD, f"out of {fixed:,} folders of the inbox this user cannot move files")
+            yield Finding("moving", BAD, f"files cannot be moved out of {fixed:,} folders of the inbox by this user")
 
 
 def _cannot_hold(folder: Path) -> str | None:
