@@ -83,7 +83,11 @@ def evaluate(warehouse: Warehouse, truth: Path, settings: Settings) -> Evaluatio
 def _read_truth(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
     import duckdb
 
-    reader = "read_parquet(?)" if truth.suffix == ".parquet" else "read_csv(?, header = true, all_varchar = true)"
+    reader = (
+        "read_parquet(?)"
+        if truth.suffix == ".parquet"
+        else "read_csv(?, header = true, all_varchar = true, quote = '\"')"
+    )
     try:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE truth_row AS SELECT CAST(facility_id AS VARCHAR) AS facility_id, "

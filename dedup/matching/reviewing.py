@@ -14,6 +14,7 @@ import numpy as np
 from dedup.errors import ConfigError, InputError, Problem, UsageError
 from dedup.matching.comparing import FIELDS
 from dedup.matching.deciding import GUARDS, METHODS
+from dedup.quoting import no_formula
 
 if TYPE_CHECKING:
     from dedup.settings import Settings
@@ -163,13 +164,8 @@ def _write_csv(target: Path, table: list[dict[str, str]]) -> None:
     with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, _HEADER)
         writer.writeheader()
-        writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in table)
+        writer.writerows({name: no_formula(value) for name, value in row.items()} for row in table)
     aside.replace(target)
-
-
-def _no_formula(value: str) -> str:
-    """A spreadsheet takes a cell that begins like this for a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
 def _write_xlsx(target: Path, table: list[dict[str, str]]) -> None:
@@ -261,16 +257,20 @@ def _read_decisions(source: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError, csv.Error, WorkbookError) as error:
         advice = " Save it as CSV UTF-8 or as XLSX." if isinstance(error, UnicodeDecodeError) else ""
         raise InputError(f"{source} cannot be read: {type(error).__name__}.{advice}") from None
-    header = [name.strip() for name in table[0][1]] if table else []
-    missing = {*_KEYS, "decision"} - set(header)
+    header = [name.strip().lower() for name in table[0][1]] if table else []
+    read = {*_KEYS, "decision", "decided_by"}
+    missing = read - {"decided_by"} - set(header)
     if missing:
         raise InputError(f"{source} lacks the columns {', '.join(sorted(missing))}.")
+    twice = sorted(name for name in read if header.count(name) > 1)
+    if twice:
+        raise InputError(f"{source} has the columns {', '.join(twice)} twice; only one of each can be meant.")
     rows = [
         (line, dict(zip_longest(header, map(str.strip, cells[: len(header)]), fillvalue="")))
         for line, cells in table[1:]
     ]
     return [
-        {key: row[key].removeprefix("'") for key in _KEYS}
+        {key: row[key] for key in _KEYS}
         | {"decision": row["decision"].lower(), "decided_by": row.get("decided_by", ""), "line": line}
         for line, row in rows
         if row["decision"]
@@ -291,4 +291,4 @@ def _table(source: Path) -> Iterator[tuple[int, list[str]]]:
         text.seek(0)
         reader = csv.reader(text, delimiter=delimiter)
         for cells in reader:
-            yield reader.line_num, cells
+            yield reader.line_num, [cell.removeprefix("'") for cell in cells]

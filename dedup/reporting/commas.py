@@ -12,14 +12,13 @@ import datetime
 import decimal
 import io
 
+from dedup.quoting import no_formula
 from dedup.reporting.figures import Figures
 from dedup.reporting.flat import flatten
 from dedup.reporting.titles import head, title
 from dedup.reporting.words import Words
 
 __all__ = ["render_csv"]
-
-_FORMULA = tuple("=+-@\t\r'")
 
 
 def render_csv(figures: Figures, lang: str) -> str:
@@ -44,7 +43,7 @@ def _cell(value: object) -> str:
         case None:
             return ""
         case str():
-            return f"'{value}" if value.startswith(_FORMULA) else value
+            return no_formula(value)
         case decimal.Decimal():
             return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
         case datetime.datetime():

@@ -13,14 +13,11 @@ from pathlib import Path
 import duckdb
 
 from dedup.errors import DedupError, UsageError
-from dedup.quoting import literal
+from dedup.quoting import FORMULA, literal
 from dedup.research.frames import columns_of, select
 from dedup.warehouse import Warehouse, aside
 
-__all__ = ["FORMULA", "export"]
-
-#: What a spreadsheet takes for the beginning of a formula, and the apostrophe itself.
-FORMULA = r"^[=+\-@\t\r']"
+__all__ = ["export"]
 
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
 _CSV = "FORMAT csv, HEADER, USE_TMP_FILE false, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S', DATEFORMAT '%Y-%m-%d'"
@@ -60,7 +57,8 @@ def _for_people(query: str, columns: list[tuple[str, str]]) -> str:
         if kind.endswith("[]"):
             cell = f"array_to_string({cell}, ';')"
         if kind.startswith("VARCHAR"):
-            cell = f"CASE WHEN regexp_matches({cell}, {literal(FORMULA)}) THEN '''' || {cell} ELSE {cell} END"
+            marks = ", ".join(literal(mark) for mark in FORMULA)
+            cell = f"CASE WHEN {cell}[1] IN ({marks}) THEN '''' || {cell} ELSE {cell} END"
         elif kind.startswith("DECIMAL"):
             cell = f"rtrim(rtrim(CAST({cell} AS VARCHAR), '0'), '.')"
         # the file begins with the first column's heading, so the mark goes there

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Literal
 
+from dedup.quoting import no_formula
 from dedup.rules.listing import COLUMNS, ListedRule, is_unsourced
 
 __all__ = ["rows_csv", "rules_csv", "rules_html", "say_condition", "say_validity"]
@@ -157,7 +158,7 @@ def rows_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> st
 def _harmless(cell: object) -> object:
     if isinstance(cell, Decimal):  # đồng, without needless decimals
         return f"{cell.normalize():f}"
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else cell
+    return no_formula(cell) if isinstance(cell, str) else cell
 
 
 def rules_html(rules: Sequence[ListedRule], *, profile: str, version: str, lang: Lang = "vi") -> str:

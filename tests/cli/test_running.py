@@ -54,6 +54,26 @@ def test_too_many_rejected_rows_are_3_and_the_good_ones_are_in(dedup: Dedup, tmp
     assert shown["counts"]["load"]["rows_loaded"] == 1
 
 
+def test_what_a_human_decides_is_in_the_next_run(dedup: Dedup, tmp_path: Path) -> None:
+    """A namesake with her birth date, no number, and another province: whether it is her, a human must say."""
+    lines = [f"{HEADER},province", f"{LINES[0]},Hà Nội", LINES[1].replace("001190000011,0912345678", ",") + ",Cần Thơ"]
+    (tmp_path / "orders.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert dedup("run", "orders.csv", "--db", "w.duckdb", "--quiet").returncode == 0
+    assert dedup("review", "export", "-o", "r.csv", "--db", "w.duckdb").returncode == 0
+    waiting = pl.read_csv(tmp_path / "r.csv", infer_schema=False)
+    assert len(waiting) == 1
+    assert "Hoa" not in (tmp_path / "r.csv").read_text(encoding="utf-8")
+    waiting.with_columns(decision=pl.lit("same")).write_csv(tmp_path / "r.csv")
+    assert dedup("review", "import", "r.csv", "--db", "w.duckdb").returncode == 0
+    assert dedup("run", "orders.csv", "--db", "w.duckdb", "--quiet").returncode == 0
+    assert dedup("export", "flags", "-o", "f.parquet", "--db", "w.duckdb").returncode == 0
+    assert pl.read_parquet(tmp_path / "f.parquet")["verdict"].to_list() == ["avoidable"]
+    waiting.with_columns(decision=pl.lit("perhaps")).write_csv(tmp_path / "r.csv")
+    refused = dedup("review", "import", "r.csv", "--db", "w.duckdb")
+    assert refused.returncode == 5
+    assert "r.csv:2" in refused.stderr
+
+
 def test_quiet_says_nothing(dedup: Dedup, orders: Path) -> None:
     assert dedup("run", orders, "--db", "w.duckdb", "--quiet").stderr == ""
 

@@ -61,3 +61,6 @@ def test_a_file_that_is_no_truth_is_refused(warehouse: Warehouse, truth: Path) -
     truth.write_text("facility_id,patient_id,true_person\nQ,1,x\n", encoding="utf-8")
     with pytest.raises(InputError, match="names no patient record"):
         evaluate(warehouse, truth, Settings())
+    truth.write_text('facility_id,patient_id,true_person\nA,"1,x\nB,2,y\n', encoding="utf-8")
+    with pytest.raises(InputError, match="facility_id, patient_id, true_person"):
+        evaluate(warehouse, truth, Settings())

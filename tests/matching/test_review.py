@@ -134,6 +134,37 @@ def test_what_is_exported_to_a_spreadsheet_can_be_taken_in(matched: Warehouse, t
         assert review_import(matched, run, Settings(), file) == 1
 
 
+def test_a_number_that_looks_like_a_formula_or_is_marked_as_text_comes_back(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    add_records(warehouse, [HERE | {"patient_id": "-7"}, THERE | {"patient_id": "'8"}])
+    run_match(warehouse)
+    for ending in ("csv", "xlsx"):
+        file = tmp_path / f"review.{ending}"
+        review_export(warehouse, Settings(), file)
+        if ending == "csv":
+            rows = _rows(file)
+            assert {row["patient_a"] for row in rows} | {row["patient_b"] for row in rows} == {"'-7", "''8"}
+            with file.open("w", encoding="utf-8-sig", newline="") as handle:
+                writer = csv.writer(handle)
+                writer.writerow([name.upper() for name in rows[0]])
+                writer.writerows((row | {"decision": "different"}).values() for row in rows)
+        else:
+            book = openpyxl.load_workbook(file)
+            book.active.cell(2, [cell.value for cell in book.active[1]].index("decision") + 1, "same")
+            book.save(file)
+        with start_run(warehouse, "review import") as run:
+            assert review_import(warehouse, run, Settings(), file) == 1
+        warehouse.con.execute("DELETE FROM match_decision")
+
+
+def test_two_columns_of_decisions_are_refused(matched: Warehouse, tmp_path: Path) -> None:
+    file = tmp_path / "decisions.csv"
+    file.write_text("facility_a,patient_a,facility_b,patient_b,Decision,decision\nA,1,B,1,same,\n", encoding="utf-8")
+    with start_run(matched, "review import") as run, pytest.raises(InputError, match="decision twice"):
+        review_import(matched, run, Settings(), file)
+
+
 def test_same_binds_and_survives_new_records(matched: Warehouse, tmp_path: Path) -> None:
     assert _decide(matched, tmp_path, "same") == 1
     run_match(matched)
