@@ -1,10 +1,12 @@
 """Landing and typing against floors measured in the same run, in CPU-seconds of this process.
 
-    python -m benchmarks.loading.speed [--rows N] [FORMAT…]
+    python -m benchmarks.loading.speed [--rows N] [--times N] [FORMAT…]
 
 CSV: DuckDB's own read of the same file into a table, all text. XML: lxml's bare ``iterparse`` over the same bytes,
 inline payloads; many files by one process and by one for each processor, by the clock. HL7 and FHIR: messages and
 resources a CPU-second, of the reader alone, then with more of the load. Files are made of the samples, with other keys.
+Ours and the floor are measured in turn, ``--times`` each, and the least of each counts: what else the machine does only
+adds to it.
 """
 
 from __future__ import annotations
@@ -43,6 +45,11 @@ def clock(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def least(times: int, *measure: Callable[[], float]) -> list[float]:
+    """The least of ``times`` measurements of each, taken in turn."""
+    return [min(taken) for taken in zip(*([one() for one in measure] for _ in range(times)), strict=True)]
+
+
 def landed(path: Path) -> tuple[float, int]:
     """CPU-seconds to land and type a file, and its rows."""
     with memory_warehouse() as warehouse:
@@ -61,7 +68,7 @@ def landed(path: Path) -> tuple[float, int]:
 
 def alone(name: str, path: Path) -> tuple[float, int]:
     """CPU-seconds of the reader alone, from the file's bytes to canonical columns of text; and the rows."""
-    module = FORMATS["hl7v2" if name == "hl7" else name]
+    module = FORMATS[name]
     with memory_warehouse() as warehouse:
         make_staging(warehouse.con)
         landing = Landing(warehouse.con, path, 1)
@@ -154,63 +161,67 @@ def xml_floor(path: Path) -> float:
     return cpu(work)
 
 
-def tell_csv(place: Path, rows: int) -> None:
+def tell_csv(place: Path, rows: int, times: int) -> None:
     path = csv_file(place / "a.csv", rows)
-    ours, read = landed(path)
-    floor, single = csv_floor(path, one=False), csv_floor(path, one=True)
+    ours, floor, single = least(
+        times, lambda: landed(path)[0], partial(csv_floor, path, one=False), partial(csv_floor, path, one=True)
+    )
     print(
-        f"csv: {read:,} rows, {ours:.2f} CPU-s; all-text read {floor:.2f}, ratio {ours / floor:.2f} (at most 1.6); "
+        f"csv: {rows:,} rows, {ours:.2f} CPU-s; all-text read {floor:.2f}, ratio {ours / floor:.2f} (at most 1.6); "
         f"all-text read with one thread {single:.2f}, ratio {ours / single:.2f}"
     )
 
 
-def tell_xml(place: Path, rows: int) -> None:
-    path = xml_file(place / "a.xml", rows // 4)
-    ours, read = landed(path)
-    floor = xml_floor(path)
-    print(f"xml: {read:,} rows, {ours:.2f} CPU-s; bare iterparse {floor:.2f}; speed {floor / ours:.2f} (at least 0.8)")
+def tell_xml(place: Path, rows: int, times: int) -> None:
+    rows //= 4
+    path = xml_file(place / "a.xml", rows)
+    ours, floor = least(times, lambda: landed(path)[0], partial(xml_floor, path))
+    print(f"xml: {rows:,} rows, {ours:.2f} CPU-s; bare iterparse {floor:.2f}; speed {floor / ours:.2f} (at least 0.8)")
 
 
-def tell_xml_files(place: Path, rows: int) -> None:
+def tell_xml_files(place: Path, rows: int, times: int) -> None:
     for number in range(8):
         xml_file(place / f"{number}.xml", rows // 32, first=number * rows)
-    took = []
-    for threads in (1, os.cpu_count() or 1):
+
+    def took(threads: int) -> float:
         with memory_warehouse(WarehouseSettings(threads=threads)) as warehouse, start_run(warehouse, "load") as run:
-            took.append(clock(partial(load, warehouse, run, [place], Settings())))
-    one, each = took
+            return clock(partial(load, warehouse, run, [place], Settings()))
+
+    one, each = least(times, partial(took, 1), partial(took, os.cpu_count() or 1))
     print(f"xml, 8 files: {one:.1f} s by one process, {each:.1f} s by one a processor, {one / each:.2f} times as fast")
 
 
-TOLD: dict[str, Callable[[Path, int], None]] = {
-    "csv": tell_csv,
-    "xml": tell_xml,
-    "xml-files": tell_xml_files,
-    "hl7": lambda place, rows: tell("hl7", "messages", hl7_file(place / "a.hl7", rows // 4), 1, 100_000),
-    "fhir": lambda place, rows: tell("fhir", "resources", fhir_file(place / "a.ndjson", rows // 2), 2, 60_000),
-}
+def tell_messages(name: str, what: str, path: Path, each: int, asked: int, times: int) -> None:
+    """Speeds with more and more of the common work; ``each``: messages or resources a row."""
+    number = each * landed(path)[1]
+    parts = ("reader alone", "received and typed", "whole load")
+    took = least(times, lambda: alone(name, path)[0], lambda: landed(path)[0], partial(loaded, path))
+    speeds = "; ".join(f"{number / seconds:,.0f} {part}" for part, seconds in zip(parts, took, strict=True))
+    print(f"{name}: {number:,} {what}, a CPU-second {speeds} (reader at least {asked:,})")
+
+
+def tell_hl7(place: Path, rows: int, times: int) -> None:
+    tell_messages("hl7v2", "messages", hl7_file(place / "a.hl7", rows // 4), 1, 100_000, times)
+
+
+def tell_fhir(place: Path, rows: int, times: int) -> None:
+    tell_messages("fhir", "resources", fhir_file(place / "a.ndjson", rows // 2), 2, 60_000, times)
+
+
+TOLD = {"csv": tell_csv, "xml": tell_xml, "xml-files": tell_xml_files, "hl7": tell_hl7, "fhir": tell_fhir}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--times", type=int, default=3)
     parser.add_argument("formats", nargs="*", default=list(TOLD), metavar="FORMAT", help=", ".join(TOLD))
     given = parser.parse_args()
     for sample in ("canonical.csv", "insurance.xml", "messages.hl7", "resources.fhir.ndjson"):
         loaded(SAMPLES / sample)  # what is imported at first use is not measured
     for name in given.formats:
         with tempfile.TemporaryDirectory() as folder:
-            TOLD[name](Path(folder), given.rows)
-
-
-def tell(name: str, what: str, path: Path, each: int, asked: int) -> None:
-    """Speeds with more and more of the common work; ``each``: messages or resources a row."""
-    reader, rows = alone(name, path)
-    typed, _ = landed(path)
-    whole = loaded(path)
-    speeds = [f"{each * rows / seconds:,.0f} {part}" for part, seconds in
-              (("reader alone", reader), ("received and typed", typed), ("whole load", whole))]  # fmt: skip
-    print(f"{name}: {each * rows:,} {what}, a CPU-second {'; '.join(speeds)} (reader at least {asked:,})")
+            TOLD[name](Path(folder), given.rows, given.times)
 
 
 if __name__ == "__main__":

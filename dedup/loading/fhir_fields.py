@@ -143,6 +143,7 @@ def is_one_of(listed: Sequence[str]) -> str:
     types = ", ".join(literal(one) for one in listed if one.isupper())
     systems = [f"contains(lower(x.system), {literal(one.lower())})" for one in listed if not one.isupper()]
     coded = f"list_has_any(list_transform(x.type.coding, lambda y: upper(y.code)), CAST([{types}] AS VARCHAR[]))"
+    coded = f"CASE WHEN x.type.coding IS NULL THEN false ELSE {coded} END"
     return f"coalesce({' OR '.join([coded, *systems])}, false)"
 
 

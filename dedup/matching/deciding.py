@@ -104,8 +104,11 @@ def _held(levels: dict[str, Levels]) -> Flags:
 def _other_middle(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     """Middle names that differ, neither of them an initial."""
     middle = v.text["middle_name"]
-    whole = np.append(middle.lengths > 1, False)[middle.codes]
-    return np.asarray(_is(levels, "middle_name", "differs") & whole[a] & whole[b])
+    whole = np.append(middle.lengths > 1, False)
+    other = _is(levels, "middle_name", "differs")
+    differ = np.flatnonzero(other)
+    other[differ] = whole[middle.codes[a[differ]]] & whole[middle.codes[b[differ]]]
+    return other
 
 
 #: Why a pair may never be joined without a human, however much else agrees; a model names those that hold in it.
