@@ -76,7 +76,7 @@ def insurance_sql(cards: str) -> str:
     clean, last = f"regexp_replace(upper({cards}), '[^0-9A-Z;]+', '', 'g')", "c[-10:]"
     several = f"""list_sort(list_distinct([{last} FOR c IN string_split({clean}, ';')
       IF NOT starts_with(c, 'TE') AND regexp_matches(c, '[0-9]{{10}}$') AND NOT {_repeated_sql(last)}]))"""
-    repeated = f"regexp_matches({cards}, '({_REPEATED.replace('*', '{10}')})$')"
+    repeated = f"regexp_full_match({cards}, '.{{5}}({_REPEATED})')"
     return f"""CASE
       WHEN {cards} IS NULL THEN NULL
       WHEN regexp_full_match({cards}, '([A-SU-Z][A-Z]|T[A-DF-Z])[0-9]{{13}}') AND NOT {repeated}
@@ -96,8 +96,9 @@ def phone_sql(digits: str) -> str:
     """Local digits with today's prefix (0163… is 033…); NULL for placeholders and nonsense."""
     pairs = ", ".join(f"'{old}': '{new}'" for old, new in _MOBILE.items())
     modern = f"(MAP {{{pairs}}}[{digits}[:4]] || {digits}[5:])"
+    counting = "|".join(run[at : at + 8] for run in (_RUNS, _RUNS[::-1]) for at in range(10))
     return f"""CASE
-      WHEN regexp_full_match({digits}, '.{{0,2}}({_REPEATED}|0+.|(09)+)') OR {_counting_sql(f"{digits}[-8:]")} THEN NULL
+      WHEN regexp_full_match({digits}, '.{{0,2}}({_REPEATED}|0+.|(09)+)|.*({counting})') THEN NULL
       WHEN regexp_full_match({digits}, '0[35789][0-9]{{8}}|02[0-9]{{9}}') THEN {digits}
       WHEN regexp_full_match({digits}, '01[0-9]{{9}}') THEN {modern} END"""
 
