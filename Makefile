@@ -10,8 +10,8 @@ setup: .venv/.dev        ## everything for working on dedup, in .venv
 demo: .venv/.runtime     ## the main job on the invented data in data/samples
 	@.venv/bin/dedup demo
 
-test: .venv/.dev         ## the whole test suite; ARGS="tests/rules -x" for a part
-	@$(RUN) -m pytest $(ARGS)
+test: .venv/.dev         ## the whole test suite, on every processor; ARGS="tests/rules -x" for a part
+	@$(RUN) -m pytest -n auto $(ARGS)
 
 lint: .venv/.dev         ## style, types, and who may import whom
 	@$(RUN) -m ruff check .
