@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "ABNORMAL_FLAGS",
+    "BIRTH_PRECISIONS",
     "CANONICAL",
     "CODE_SYSTEMS",
     "COVERAGES",
+    "ID_TYPES",
     "MATCH_METHODS",
     "ORDER_REASONS",
     "PUBLIC_TABLES",
@@ -29,7 +31,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -37,6 +39,8 @@ STATUSES = ("ordered", "collected", "preliminary", "final", "corrected", "cancel
 RESULTED = ("final", "corrected")
 SETTINGS = ("outpatient", "inpatient", "emergency", "icu", "screening", "unknown")
 SEXES = ("male", "female", "unknown")
+BIRTH_PRECISIONS = ("day", "month", "year")
+ID_TYPES = ("cccd", "cmnd", "passport", "other")
 CODE_SYSTEMS = ("vn-service", "loinc", "local")
 ABNORMAL_FLAGS = ("N", "L", "H", "LL", "HH", "A", "AA", "POS", "NEG")
 ORDER_REASONS = ("clinical_change", "expired", "poor_specimen", "identity_doubt", "lab_level", "other")
@@ -366,10 +370,11 @@ _MATCHED = (
             "facility_id": "VARCHAR",
             "patient_id": "VARCHAR",
             "person_id": "BIGINT",
-            # no VARCHAR: a night changes it in many places, and all words would be packed anew
+            # no VARCHAR, as packing the words of a column costs more than all else that is done to it; and a night
+            # changes match_method in many places, which would have them packed anew
             "match_method": f"ENUM{MATCH_METHODS}",
             "match_probability": "DOUBLE",
-            "id_type": "VARCHAR",  # cccd, cmnd, passport, other; blank when there is none
+            "id_type": f"ENUM{ID_TYPES}",  # blank when there is no number
             "id_number": "VARCHAR",
             "id_trusted": "BOOLEAN",  # fits the record's own sex and birth year
             "insurance_numbers": "VARCHAR[]",  # last ten digits; never a temporary child card
@@ -378,8 +383,8 @@ _MATCHED = (
             "middle_name": "VARCHAR",
             "given_name": "VARCHAR",
             "birth_date": "DATE",
-            "birth_precision": "VARCHAR",
-            "sex": "VARCHAR",
+            "birth_precision": f"ENUM{BIRTH_PRECISIONS}",
+            "sex": f"ENUM{SEXES}",
             "phone": "VARCHAR",
             "province": "VARCHAR",
             "ward": "VARCHAR",

@@ -117,4 +117,14 @@ CREATE TABLE match_variant (
         "which lines of an encounter could not be read is known, so that an older file may tell of them later",
         ("ALTER TABLE encounter ADD COLUMN unread STRUCT(line_no INTEGER, known_on DATE)[]",),
     ),
+    Migration(
+        9,
+        "three columns of few words in patient_record are numbers with names, which cost less to write",
+        (
+            """
+ALTER TABLE patient_record ALTER id_type SET DATA TYPE ENUM('cccd', 'cmnd', 'passport', 'other')""",
+            "ALTER TABLE patient_record ALTER birth_precision SET DATA TYPE ENUM('day', 'month', 'year')",
+            "ALTER TABLE patient_record ALTER sex SET DATA TYPE ENUM('male', 'female', 'unknown')",
+        ),
+    ),
 )
