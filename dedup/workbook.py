@@ -8,6 +8,7 @@ no links are ever looked at.
 from __future__ import annotations
 
 import datetime
+import mmap
 import re
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from typing import Any
 
 from lxml import etree
 
-__all__ = ["WorkbookError", "count_rows", "count_sheets", "is_workbook", "rows"]
+__all__ = ["WorkbookError", "count_rows", "count_sheets", "is_locked", "is_workbook", "rows"]
 
 MAX_PART = 2 << 30  # bytes of one part, unpacked
 MAX_COLUMNS = 1000
@@ -26,6 +27,7 @@ _DATE_AND_TIME = 22
 _TIME_FORMATS = {18, 19, 20, 21, 45, 46, 47}
 _EPOCH = datetime.datetime(1899, 12, 30)  # Excel's day 0; it believes that 1900 was a leap year
 _DAYS_TO_1904 = 1462  # in workbooks that count from 1 January 1904
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": True}
 
 
@@ -52,6 +54,16 @@ class WorkbookError(Exception):
 def is_workbook(head: bytes) -> bool:
     """Whether the bytes begin like a zip that holds a workbook."""
     return head.startswith(b"PK\x03\x04") and (b"xl/" in head or b"[Content_Types].xml" in head[:200])
+
+
+def is_locked(path: Path) -> bool:
+    """Whether the file is a workbook, or another office document, with a password: what is encrypted lies in a compound
+    file (MS-CFB) as a stream of this name (MS-OFFCRYPTO)."""
+    with path.open("rb") as file:
+        if file.read(len(_COMPOUND)) != _COMPOUND:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find("EncryptedPackage".encode("utf-16-le")) >= 0
 
 
 def rows(path: Path, sheet: str | None = None) -> Iterator[list[str]]:

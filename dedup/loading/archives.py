@@ -26,6 +26,7 @@ FREE_BYTES = 64 << 20  # below this no ratio is suspicious
 _CHUNK = 1 << 20
 _DEPTH = 2  # containers; a compressed one (.tar.gz) counts once
 _LAYERS = 4
+_ENCRYPTED = 1  # of a zip member's flags
 _DAMAGE = (
     *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
     *(zlib.error, tarfile.TarError, zipfile.BadZipFile),
@@ -140,6 +141,8 @@ def _copy(stream: IO[bytes], target: Path, budget: _Budget) -> None:
 def _zip(path: Path, name: str) -> Iterator[tuple[IO[bytes], str]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
+            if info.flag_bits & _ENCRYPTED:
+                raise ArchiveError("encrypted_file")
             if not info.filename.endswith("/"):  # a damaged name may be empty, which is_dir() does not bear
                 with archive.open(info) as stream:
                     yield stream, _shown(info.filename)

@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "missing_encounter": "an order without the encounter (XML1) it belongs to",
     "unreadable_payload": "a payload that is neither base64 nor XML",
     "unreadable_file": "the file breaks off or is damaged from here on",
+    "encrypted_file": "a file or archive with a password: ask for it without",
     "forbidden_doctype": "a DOCTYPE: refused, it can make a small file grow without end",
     "too_deep": "elements nested deeper than any real file",
     "unsupported_message": "an HL7 message of a type that carries no orders dedup reads",

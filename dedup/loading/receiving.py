@@ -27,6 +27,7 @@ from dedup.loading.summary import DeliverySummary
 from dedup.loading.table_layout import read_together as read_tables
 from dedup.settings import FhirSettings
 from dedup.warehouse import Warehouse, bring_in, scratch
+from dedup.workbook import is_locked
 
 if TYPE_CHECKING:
     import duckdb
@@ -175,7 +176,7 @@ class _Desk:
             link, encoding = decoded(landing.path, folder)
             name = recognise(link)
         if name is None:
-            landing.fail("unknown_format")
+            landing.fail("encrypted_file" if is_locked(link) else "unknown_format")
         else:
             FORMATS[name].land(landing, link)
         if encoding != "utf-8" and name is not None:

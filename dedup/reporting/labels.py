@@ -161,6 +161,7 @@ LABELS: dict[str, str] = {
     "missing_encounter": mark("an order without its encounter"),
     "unreadable_payload": mark("an unreadable payload"),
     "unreadable_file": mark("damaged or broken off"),
+    "encrypted_file": mark("locked with a password"),
     "forbidden_doctype": mark("a DOCTYPE, which is refused"),
     "too_deep": mark("nested too deep"),
     "unsupported_message": mark("a kind of message that is not read"),

@@ -131,12 +131,22 @@ def test_a_cut_archive(loader: Loader, tmp_path: Path, whole: bytes) -> None:
         assert loader(tmp_path / f"x{cut}").over_limit
 
 
-def test_an_encrypted_zip_is_refused(loader: Loader, tmp_path: Path) -> None:
+def test_an_encrypted_zip_is_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     data = bytearray(zipped(a=ONE))
     data[6] |= 1  # the flag in the local header
     data[data.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
     (tmp_path / "x.zip").write_bytes(data)
     assert loader(tmp_path / "x.zip").over_limit
+    assert rejected(warehouse) == [(0, None, "encrypted_file")]
+
+
+def test_a_workbook_with_a_password_is_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
+    """A compound file with the stream that holds what is encrypted; an old workbook is one without."""
+    head = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(1016)
+    (tmp_path / "a.xlsx").write_bytes(head + "EncryptedPackage".encode("utf-16-le") + bytes(1000))
+    (tmp_path / "b.xls").write_bytes(head + "Workbook".encode("utf-16-le") + bytes(1000))
+    assert loader(tmp_path / "a.xlsx", tmp_path / "b.xls").over_limit
+    assert rejected(warehouse) == [(0, None, "encrypted_file"), (0, None, "unknown_format")]
 
 
 def test_a_member_without_a_name_is_read(loader: Loader, tmp_path: Path) -> None:
