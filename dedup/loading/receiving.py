@@ -176,7 +176,7 @@ class _Desk:
             link, encoding = decoded(landing.path, folder)
             name = recognise(link)
         if name is None:
-            landing.fail("encrypted_file" if is_locked(link) else "unknown_format")
+            landing.fail("encrypted_file" if is_locked(landing.path) else "unknown_format")
         else:
             FORMATS[name].land(landing, link)
         if encoding != "utf-8" and name is not None:

@@ -142,9 +142,9 @@ def test_an_encrypted_zip_is_refused(loader: Loader, warehouse: Warehouse, tmp_p
 
 def test_a_workbook_with_a_password_is_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:
     """A compound file with the stream that holds what is encrypted; an old workbook is one without."""
-    head = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(1016)
-    (tmp_path / "a.xlsx").write_bytes(head + "EncryptedPackage".encode("utf-16-le") + bytes(1000))
-    (tmp_path / "b.xls").write_bytes(head + "Workbook".encode("utf-16-le") + bytes(1000))
+    head, noise = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(1016), bytes(range(256)) * 8
+    (tmp_path / "a.xlsx").write_bytes(head + "EncryptedPackage".encode("utf-16-le") + noise)
+    (tmp_path / "b.xls").write_bytes(head + "Workbook".encode("utf-16-le") + noise)
     assert loader(tmp_path / "a.xlsx", tmp_path / "b.xls").over_limit
     assert rejected(warehouse) == [(0, None, "encrypted_file"), (0, None, "unknown_format")]
 
