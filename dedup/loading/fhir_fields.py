@@ -142,8 +142,9 @@ def is_one_of(listed: Sequence[str]) -> str:
     """SQL over x, an identifier: a code of its type is one of those in capitals, its system has one of the others."""
     types = ", ".join(literal(one) for one in listed if one.isupper())
     systems = [f"contains(lower(x.system), {literal(one.lower())})" for one in listed if not one.isupper()]
-    coded = f"list_has_any(list_transform(x.type.coding, lambda y: upper(y.code)), CAST([{types}] AS VARCHAR[]))"
-    coded = f"CASE WHEN x.type.coding IS NULL THEN false ELSE {coded} END"
+    given = "list_transform(x.type.coding, lambda y: upper(y.code))"
+    # Most identifiers have no type: CASE spares them the lists.
+    coded = f"CASE WHEN x.type.coding IS NULL THEN false ELSE list_has_any({given}, CAST([{types}] AS VARCHAR[])) END"
     return f"coalesce({' OR '.join([coded, *systems])}, false)"
 
 

@@ -22,6 +22,7 @@ __all__ = ["export"]
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
 _CSV = "FORMAT csv, HEADER, USE_TMP_FILE false, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S', DATEFORMAT '%Y-%m-%d'"
 _MARK = "\N{BYTE ORDER MARK}"
+_FORMULAS = ", ".join(literal(one) for one in FORMULA)
 
 
 def export(warehouse: Warehouse, what: str, out: Path, *, identified: bool = False) -> int:
@@ -57,8 +58,7 @@ def _for_people(query: str, columns: list[tuple[str, str]]) -> str:
         if kind.endswith("[]"):
             cell = f"array_to_string({cell}, ';')"
         if kind.startswith("VARCHAR"):
-            marks = ", ".join(literal(mark) for mark in FORMULA)
-            cell = f"CASE WHEN {cell}[1] IN ({marks}) THEN '''' || {cell} ELSE {cell} END"
+            cell = f"CASE WHEN {cell}[1] IN ({_FORMULAS}) THEN '''' || {cell} ELSE {cell} END"
         elif kind.startswith("DECIMAL"):
             cell = f"rtrim(rtrim(CAST({cell} AS VARCHAR), '0'), '.')"
         # the file begins with the first column's heading, so the mark goes there
