@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dedup.matching import blocking, normalising, spelling, variants
@@ -33,7 +34,9 @@ def learn(con: duckdb.DuckDBPyConnection, run_id: int, settings: MatchingSetting
     """Learn a scorecard from the warehouse's own ids and keep it; too few: the serving one stays, with a note."""
     from dedup.matching.training import learn_from_ids
 
-    card, note = learn_from_ids(con, run_id, serving(con), settings)
+    # Guards are not learnt: what an earlier version did not know must not be missing for ever.
+    known = replace(serving(con), guards=shipped().guards)
+    card, note = learn_from_ids(con, run_id, known, settings)
     if card is None:
         return serving(con), [note]
     con.execute("DELETE FROM match_model")
@@ -71,11 +74,11 @@ def _fingerprint(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: Matc
     version = con.execute("SELECT version()").fetchone()
     keys = blocking.keyed_sql(normalising.normalise_sql(""), "")
     parts: list[object] = [
-        card.to_json(),
+        card.__dict__,
         settings.model_dump_json(),
         keys,
         spelling.SQL,
         variants.packed_sql(),
         version[0] if version else "",
     ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

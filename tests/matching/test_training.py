@@ -92,8 +92,12 @@ def test_training_keeps_its_card_until_the_next() -> None:
         warehouse.con.execute(
             "INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM patient_identity"
         )
+        old = replace(shipped(), version="learnt-old", guards=("generations",))
+        warehouse.con.execute("INSERT INTO match_model VALUES (?, ?, 0)", [old.version, old.to_json()])
         first = run_match(warehouse, train=True)
         assert first.model_version.startswith("learnt-")
+        assert first.model_version != old.version
+        assert state.serving(warehouse.con).guards == shipped().guards  # what an earlier version did not know holds
         assert run_match(warehouse).model_version == first.model_version
         before = warehouse.con.execute("SELECT patient_record_id, person_id FROM patient_record ORDER BY 1").fetchall()
         warehouse.con.execute(
