@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dedup.rules.covering import ROW_BITS, TIME_BITS, cell, stride
+from dedup.rules.parsing import LIFETIME_SECONDS
 from dedup.rules.resolving import RuleBook
 
 __all__ = ["ANSWER", "BEST", "ROUGH", "STRONGER", "TIE", "WHOLE", "expiry", "judged", "places"]
@@ -43,10 +44,11 @@ FROM rough AS r LEFT JOIN (
 
 
 def expiry(book: RuleBook) -> str:
-    """When each covered component of a panel expires, and whether another prior's does at the same time."""
+    """When each covered component of a panel expires (none of a lifetime before another), and whether another prior's
+    does at the same time."""
     return f"""
 SELECT part.o, elsewhere, target, q, rank // {_VERDICT} AS verdict, open, b.test,
-       rank // {_ROW} % {1 << TIME_BITS} + r.valid AS expires,
+       least(rank // {_ROW} % {1 << TIME_BITS} + r.valid, {LIFETIME_SECONDS}) AS expires,
        min(q) OVER same <> max(q) OVER same AS contested
 FROM part JOIN b ON b.rowid = part.o
 JOIN d_rule AS r ON r.slot = b.slot + (target - b.test) * {stride(book)}

@@ -83,7 +83,7 @@ class Finding:
     prior: Line
     rule: Row
     coverage: str
-    expires: Any
+    expires: dt.datetime  #: the last moment there is: never
 
 
 def within(day: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
@@ -207,9 +207,9 @@ def judge_target(world: World, target: str, o: Line, priors: list[Line]) -> Find
         verdict, reason = verdict_of(world, target, o, q)
         lasts = rule["valid_hours"]
         expires = (
-            (1, q.collection)
+            dt.datetime.max
             if lasts == "lifetime"
-            else (0, q.collection + dt.timedelta(seconds=int(Fraction(lasts) * 3600)))
+            else q.collection + dt.timedelta(seconds=int(Fraction(lasts) * 3600))
         )
         found.append(Finding(verdict, reason, q, rule, "same" if q.test_id == target else "panel", expires))
     found.sort(key=lambda f: f.prior.key)
@@ -291,7 +291,7 @@ def flags_of_person(world: World, scope: str, lines: list[Line]) -> list[Row]:
             "prior_facility_id": found.prior.facility_id, "prior_order_id": found.prior.order_id,
             "prior_line_no": found.prior.line_no, "prior_test_id": found.prior.test_id,
             "prior_collected_at": found.prior.collection, "prior_resulted_at": found.prior.resulted_at,
-            "valid_until": None if found.expires[0] else found.expires[1],
+            "valid_until": None if found.expires == dt.datetime.max else found.expires,
             "rule_id": found.rule["rule_id"], "coverage": found.coverage, "chain_avoidable": chain,
             "verdict_if_recognised": recognised_all.verdict if recognised_all else None,
             "price_vnd": price, "avoidable_vnd": price if found.verdict == "avoidable" else Decimal(0),

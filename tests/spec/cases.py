@@ -661,6 +661,25 @@ q      elsewhere  justified  bleeds  p      components  t        1T20:10
 """,
 )
 case(
+    "of components whose results serve for a lifetime none expires before another: the smallest key",
+    validity="""
+profile  test_id  setting  valid_hours  condition  valid_from  valid_to  rule_id
+p        cbc      -        0            -          -           -         never
+p        hgb      -        lifetime     -          -           -         h
+p        plt      -        lifetime     -          -           -         t
+""",
+    lines="""
+order  facility  test  ordered
+q      A         plt   1T09:00
+z      A         hgb   1T08:00
+zz     B         cbc   2T12:00
+""",
+    flags="""
+order  scope      verdict    prior  coverage    rule_id  until
+zz     elsewhere  avoidable  q      components  t        -
+""",
+)
+case(
     "the stronger of the direct verdict and the one by components stands",
     lines="""
 order  facility  test  ordered  resulted
