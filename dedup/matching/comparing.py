@@ -56,7 +56,7 @@ def level(field: str, name: str) -> int:
 
 def compare(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions]) -> dict[str, Levels]:
     """Levels of every pair (v[a], v[b]); ``rarity`` gives per name part the surprise of each variant's in bits."""
-    given, middle, family = _names(v, a, b, rarity["given"])
+    given, middle, family = _names(v, a, b, rarity)
     return {
         "given_name": given,
         "middle_name": middle,
@@ -98,7 +98,7 @@ def _choose(*cases: tuple[Flags, int], otherwise: int) -> Levels:
     return found
 
 
-def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[Levels, Levels, Levels]:
+def _names(v: Variants, a: Positions, b: Positions, rarity: dict[str, Positions]) -> tuple[Levels, Levels, Levels]:
     """Levels of given, middle and family name. Of names in another order only the given name speaks, as swapped."""
     parts = ("given_name", "middle_name", "family_name", "name", "marked_given")
     given, middle, family, name, marked = ((v.text[part].codes[a], v.text[part].codes[b]) for part in parts)
@@ -108,7 +108,9 @@ def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[
     same_given = _equal(given)
     swapped &= ~same_given
     near, typo, sounding = alike(v.text["given_name"], a, b, other & ~swapped)
-    heard = (rarity[a] < UNHEARD_BITS) & (rarity[b] < UNHEARD_BITS)
+    heard, middle_heard = (
+        (rarity[part][a] < UNHEARD_BITS) & (rarity[part][b] < UNHEARD_BITS) for part in ("given", "middle")
+    )
     tone = v.text["marked_given"].tones
     both_marked = ~_lacking(marked)
     marks_differ = ~unknown & same_given & both_marked & ~_equal(marked)
@@ -118,11 +120,11 @@ def _names(v: Variants, a: Positions, b: Positions, rarity: Positions) -> tuple[
         (joined | ((near | typo | sounding) & ~heard), 5), (sounding, 3), (near | cut, 4), otherwise=7,
     )  # fmt: skip
     says_nothing = unknown | swapped
-    near, _, _ = alike(v.text["middle_name"], a, b, ~says_nothing)
+    near, typo, _ = alike(v.text["middle_name"], a, b, ~says_nothing)
     shared = share_token(v.text["middle_name"], a, b, ~says_nothing)
     middle_level = _choose(
         (says_nothing | ((middle[0] < 0) & (middle[1] < 0)), 0), (_equal(middle), 1), (joined, 0),
-        (_lacking(middle), 2), (shared, 3), (near, 4), otherwise=5,
+        (_lacking(middle), 2), (shared, 3), (near | (typo & ~middle_heard), 4), otherwise=5,
     )  # fmt: skip
     close, _, heard_alike = alike(v.text["family_name"], a, b, ~says_nothing)
     family_level = _choose(

@@ -17,9 +17,14 @@ from dedup.matching.names import hash_sql
 __all__ = ["drop", "prepare", "steps_sql"]
 
 _DATA = Path(__file__).parent / "data"
-_WARD = "(?i)(?:phường|xã|thị trấn|đặc khu|phuong|xa|thi tran|\\bp\\.|\\bx\\.|\\btt\\.)\\s*([^,;]+)"
-_DISTRICT = "(?i)(?:quận|huyện|thị xã|quan|huyen|thi xa|\\bq\\.|\\bh\\.|\\btx\\.)\\s*([^,;]+)"
-_TRIPLE = ("written_province", "written_district", "written_ward")
+_BREAK = "[,;]|\\s[-–]\\s"
+_NAME = f"\\s*([^,;]+?)\\s*(?:{_BREAK}|\\s(?:quận|huyện|q\\.|h\\.)|$)"
+_WARD = f"(?i)(?:phường|xã|thị trấn|đặc khu|phuong|xa|thi tran|\\bp\\.|\\bx\\.|\\btt\\b\\.?){_NAME}"
+_DISTRICT = f"(?i)(?:quận|huyện|thị xã|quan|huyen|thi xa|\\bq\\.|\\bh\\.|\\btx\\.){_NAME}"
+_END = f"^(?:.*(?:{_BREAK}))?\\s*([^,;]+?)[\\s,;.-]*$"
+_COUNTRY = f"(?i)(?:{_BREAK})\\s*(?:việt nam|viet nam|vn)[\\s.]*$"
+_TEXTS = ("written_province", "written_district", "written_ward")
+_WRITTEN = ("told", *_TEXTS)
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -43,10 +48,12 @@ def drop(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _written_sql() -> str:
-    """What an address says of its place, as written: SQL of the province, district and ward texts."""
-    last = "nullif(trim(split_part(address, ',', -1)), '')"
+    """What an address says of its place, as written: SQL of the province, whether it is told as one or may only be at
+    the address's end, the district and the ward."""
+    end = f"nullif(regexp_extract(regexp_replace(address, '{_COUNTRY}', ''), '{_END}', 1), '')"
     written = {
-        "written_province": f"coalesce(province, CASE WHEN contains(address, ',') THEN {last} END)",
+        "told": "province IS NOT NULL",
+        "written_province": f"CASE WHEN told THEN province ELSE {end} END",
         "written_district": f"nullif(regexp_extract(address, '{_DISTRICT}', 1), '')",
         "written_ward": f"nullif(regexp_extract(address, '{_WARD}', 1), '')",
     }
@@ -57,39 +64,40 @@ def steps_sql(source: str) -> str:
     """The steps up to ``place``: every distinct province and address of ``source`` → today's code and ward.
 
     Gives source_province, source_address, province, ward, and 64 bits of each of the two (NULL of NULL). A province
-    nobody knows keeps its folded name; a ward that is not in the table is taken for one of today's. A ward without a
-    province says nothing.
+    that is in no table keeps its folded name, unless it says that nobody knows it. Without a province the address's end
+    is it, if it is in the table. A ward that is not in the table is taken for one of today's. A ward without a province
+    says nothing.
     """
-    triple = ", ".join(_TRIPLE)
+    written = ", ".join(_WRITTEN)
     return f"""written AS (
   SELECT province AS source_province, address AS source_address, {_written_sql()}
   FROM (SELECT DISTINCT province, address FROM {source})
-), written_place AS (SELECT DISTINCT {triple} FROM written),
-written_text AS (SELECT DISTINCT unnest([{triple}]) AS text FROM written_place),
+), written_place AS (SELECT DISTINCT {written} FROM written),
+written_text AS (SELECT DISTINCT unnest([{", ".join(_TEXTS)}]) AS text FROM written_place),
 folded_text AS (
   SELECT text, {names.fold_sql(names.decoded_sql("text"))} AS folded FROM written_text
   WHERE text IS NOT NULL),
 folded_place AS (
-  SELECT w.*, regexp_replace(p.folded, '^(tinh|thanh pho|tp) ', '') AS folded_province,
+  SELECT w.*, regexp_replace(p.folded, '^(tinh|thanh pho|tp|t)( |$)', '') AS named,
+    CASE WHEN regexp_full_match(named, '0*[1-9][0-9]?') THEN lpad(ltrim(named, '0'), 2, '0') ELSE named END AS key,
     d.folded AS district, x.folded AS ward
   FROM written_place AS w
   LEFT JOIN folded_text AS p ON p.text = w.written_province
   LEFT JOIN folded_text AS d ON d.text = w.written_district
   LEFT JOIN folded_text AS x ON x.text = w.written_ward
 ), known_place AS (
-  SELECT {", ".join(f"f.{name}" for name in _TRIPLE)},
-    coalesce(p.province, nullif(f.folded_province, '')) AS province,
-    CASE WHEN coalesce(p.province, nullif(f.folded_province, '')) IS NOT NULL
-         THEN nullif(coalesce(exact.ward, plain.ward, f.ward), '') END AS ward
+  SELECT {", ".join(f"f.{name}" for name in _WRITTEN)},
+    coalesce(p.province, CASE WHEN f.told AND NOT {names.placeholder_sql("f.named")} THEN f.named END) AS today,
+    CASE WHEN today IS NOT NULL THEN nullif(coalesce(exact.ward, plain.ward, f.ward), '') END AS ward
   FROM folded_place AS f
-  LEFT JOIN place_province AS p ON p.name = f.folded_province
+  LEFT JOIN place_province AS p ON p.name = f.key
   LEFT JOIN place_ward AS exact
     ON exact.province = p.province AND exact.old_ward = f.ward AND exact.district = f.district
   LEFT JOIN place_ward AS plain
     ON plain.province = p.province AND plain.old_ward = f.ward AND plain.district IS NULL
 ), place AS (
-  SELECT w.source_province, w.source_address, k.province, k.ward,
-    {hash_sql("k.province")} AS province_hash, {hash_sql("k.ward")} AS ward_hash
+  SELECT w.source_province, w.source_address, k.today AS province, k.ward,
+    {hash_sql("k.today")} AS province_hash, {hash_sql("k.ward")} AS ward_hash
   FROM written AS w JOIN known_place AS k
-    ON {" AND ".join(f"k.{name} IS NOT DISTINCT FROM w.{name}" for name in _TRIPLE)}
+    ON {" AND ".join(f"k.{name} IS NOT DISTINCT FROM w.{name}" for name in _WRITTEN)}
 )"""
