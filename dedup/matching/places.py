@@ -1,8 +1,9 @@
 """Provinces and wards as they are since July 2025: 63 provinces became 34, about 10,000 wards 3,321.
 
 ``data/provinces.csv`` gives the code of today's province for every old and new name and old code (Circular
-07/2016/TT-BCA for the old ones); ``data/wards.csv`` today's ward for an old one, with the district where the
-ward's name alone is ambiguous (derived from the MIT-licensed package vietnamadminunits 1.0.4).
+07/2016/TT-BCA for the old ones) and for the districts whose name only one province had; ``data/wards.csv`` today's ward
+for an old one, with the district where the ward's name alone is ambiguous (districts and wards derived from the
+MIT-licensed package vietnamadminunits 1.0.4).
 """
 
 from __future__ import annotations
@@ -65,10 +66,12 @@ def steps_sql(source: str) -> str:
 
     Gives source_province, source_address, province, ward, and 64 bits of each of the two (NULL of NULL). A province
     that is in no table keeps its folded name, unless it says that nobody knows it. Without a province the address's end
-    is it, if it is in the table. A ward that is not in the table is taken for one of today's. A ward without a province
+    tells it, if it is in the table. A ward that is not in the table is taken for one of today's. A ward without a province
     says nothing.
     """
-    written = ", ".join(_WRITTEN)
+    written, district = ", ".join(_WRITTEN), "named"
+    for short, long in {"h": "huyen", "q": "quan", "tx": "thi xa"}.items():
+        district = f"regexp_replace({district}, '^{short} ', '{long} ')"
     return f"""written AS (
   SELECT province AS source_province, address AS source_address, {_written_sql()}
   FROM (SELECT DISTINCT province, address FROM {source})
@@ -79,7 +82,7 @@ folded_text AS (
   WHERE text IS NOT NULL),
 folded_place AS (
   SELECT w.*, regexp_replace(p.folded, '^(tinh|thanh pho|tp|t)( |$)', '') AS named,
-    CASE WHEN regexp_full_match(named, '0*[1-9][0-9]?') THEN lpad(ltrim(named, '0'), 2, '0') ELSE named END AS key,
+    CASE WHEN regexp_full_match(named, '0*[1-9][0-9]?') THEN lpad(ltrim(named, '0'), 2, '0') ELSE {district} END AS key,
     d.folded AS district, x.folded AS ward
   FROM written_place AS w
   LEFT JOIN folded_text AS p ON p.text = w.written_province

@@ -240,8 +240,9 @@ def test_phone(written: str | None, phone: str | None) -> None:
         ("Viêng Chăn", None, "vieng chan", None), (None, "Phường Phúc Xá", None, None),
         ("T. Nghệ An", None, "40", None), ("1", None, "01", None), ("002", None, "08", None), ("99", None, None, None),
         ("Không rõ", None, None, None), ("Tỉnh", None, None, None),
-        # Where the province is not told, whatever ends the address is none unless it is known as one.
-        (None, "74, Xã Tế Nông, Huyện Nông Cống", None, None), (None, "Xã Kông Bơ La", None, None),
+        # Where the province is not told, whatever ends the address is none unless it is known as one, or tells it.
+        (None, "74, Xã Tân Hội, Huyện Châu Thành", None, None), (None, "Xã Kông Bơ La", None, None),
+        (None, "74, Xã Tế Nông, Huyện Nông Cống", "38", "thang loi"), (None, "5 Lý Tự Trọng, Q.1", "79", None),
         (None, "Xã Tế Nông - Huyện Nông Cống - Tỉnh Thanh Hóa", "38", "thang loi"),
         (None, "Xã Tế Nông; Huyện Nông Cống; Thanh Hoá, Việt Nam.", "38", "thang loi"), (None, "Hà Nội", "01", None),
         (None, "Xã An Hòa, Bà Rịa - Vũng Tàu", "79", "an hoa"), (None, "12 Lê Lợi, Hà Nội, VN", "01", None),
