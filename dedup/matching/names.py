@@ -49,8 +49,8 @@ _ANYBODY = "([a-z]+ )*[b-dghk-np-tvxz]|([a-z]+ (van|thi) )?a"
 #: Syllables that Vietnamese does not write without marks: stopped ones take a tone, ie and ưu a sign on the vowel.
 _STRIPPED = "[a-z]*([aeiouy](c|ch|p|t)|uu|uo[a-z]+|[iy]e[a-z]+)"
 _NEWBORN = (
-    "^(cb|ss|con ba|con cua|con so|con chi|con san phu|con me|be cua|be con|be trai|be gai|be so sinh|em be"
-    "|so sinh|tre so sinh|tre ss|chau be) |( |^)(con ba|so sinh|con cua ba) | (cb|so sinh|be [0-9ab]|con [0-9]"
+    "^(cb[0-9]?|ss|con ba|con cua|con so|con chi|con san phu|con me|be cua|be con|be trai|be gai|be so sinh|em be"
+    "|so sinh|tre so sinh|tre ss|chau be|con [a-z]+ thi) |( |^)(con ba|so sinh|con cua ba) | (cb ?[0-9]?|so sinh|be [0-9ab]|con [0-9]"
     "|con thu [a-z0-9]+|sinh doi [a-z0-9]+)$|^(cb|so sinh|tre so sinh|em be|be trai|be gai)$"
 )
 #: Spoken variants that are one sound somewhere in the country: initials, then finals.
@@ -72,12 +72,17 @@ _COMPILED = tuple((re.compile(pattern), sound) for pattern, sound in _SOUNDS)
 def decoded_sql(text: str) -> str:
     """Lower case, NFC, TCVN3 and VNI text decoded; letters that NFC leaves alone are most of it, and cheap to tell."""
     composed = f"CASE WHEN regexp_full_match({text}, '{_COMPOSED}') THEN {text} ELSE nfc_normalize({text}) END"
-    return f"lower({decode_sql(composed)})"
+    return _lower_sql(decode_sql(composed))
 
 
 def lower_sql(text: str) -> str:
     """Lower case, NFC, of text that needs no decoding."""
-    return f"lower(nfc_normalize({text}))"
+    return _lower_sql(f"nfc_normalize({text})")
+
+
+def _lower_sql(text: str) -> str:
+    """The Icelandic Ð looks as Đ does, and old keyboards and fonts wrote it instead."""
+    return f"replace(lower({text}), 'ð', 'đ')"
 
 
 def unbracketed_sql(word: str) -> str:
@@ -109,12 +114,14 @@ def _words_sql(text: str) -> str:
 
 
 def untitled_sql(text: str) -> str:
-    """Without a form of address in front (BN, ông, bà, Mr …), or a birth year or "BHYT" behind; marked or folded.
+    """Without a form of address in front (BN, ông, bà, Mr …), or a birth year or "BHYT" behind; marked or folded. Ng in
+    front is short for Nguyễn.
 
     Other numbers behind stay: they tell the namesakes and the babies of one house apart.
     """
     bare = f"regexp_replace({text}, '( (bhyt|(19|20)[0-9][0-9]))+$', '')"
-    return f"regexp_replace({bare}, '^((bn|[oô]ng|b[aà]|mr|mrs|ms|miss) )+(\\pL+ \\pL+)', '\\3')"
+    named = f"regexp_replace({bare}, '^((bn|[oô]ng|b[aà]|mr|mrs|ms|miss) )+(\\pL+ \\pL+)', '\\3')"
+    return f"regexp_replace({named}, '^ng ', 'nguyen ')"
 
 
 def stripped_sql(marked: str) -> str:

@@ -38,6 +38,7 @@ def _sql(expression: str, value: Any) -> Any:
         ("Đặng Hoà Uyên", "đặng hoà uyên"),
         ("H'Hen Niê", "h'hen niê"),
         ("John Smith", "john smith"),
+        ("Ðặng Ðức Ðình", "đặng đức đình"),  # the Icelandic letter
     ],
 )
 def test_decoded(written: str, decoded: str) -> None:
@@ -84,6 +85,8 @@ def test_marked(decoded: str, marked: str) -> None:
         ("ông nguyen huu dat", "nguyen huu dat"),
         ("bà trần thị lệ", "trần thị lệ"),
         ("nguyen huu dat 1980 bhyt", "nguyen huu dat"),
+        ("bn ng van an", "nguyen van an"),
+        ("nguyen ng an", "nguyen ng an"),
         ("nguyen thi lan 2", "nguyen thi lan 2"),  # which of the two Lan of this house
     ],
 )
@@ -126,6 +129,7 @@ def test_unbracketed(word: str, left: str) -> None:
     [
         ("cb tran thi dao", True), ("con ba tran thi dao", True), ("be trai nguyen thi lan", True),
         ("nguyen thi lan cb", True), ("so sinh", True), ("nguyen thi lan con 2", True), ("con cua le thi ha", True),
+        ("nguyen thi lan cb1", True), ("cb2 tran thi dao", True), ("con le thi ha", True), ("con nguyen thi", False),
         ("be van dan", False), ("tran thi be", False), ("nguyen thi con", False), ("le ba con", False),
     ],
 )  # fmt: skip
