@@ -22,9 +22,10 @@ _REPEATED = "|".join(f"{digit}*" for digit in range(10))
 def compact_sql(number: str) -> str:
     """Capital letters and digits only; a CCCD that lost its leading zeros in a spreadsheet gets them back.
 
-    Every province code begins with one or two zeros, so ten or eleven digits are a CCCD without them.
+    Every province code begins with one or two zeros, so ten or eleven digits are a CCCD without them. Whatever takes a
+    column with gaps for fractions writes ``.0`` behind.
     """
-    bare = f"regexp_replace(upper({number}), '[^0-9A-Z]+', '', 'g')"
+    bare = f"regexp_replace(upper({_whole_sql(number)}), '[^0-9A-Z]+', '', 'g')"
     padded = f"CASE WHEN regexp_full_match({bare}, '[0-9]{{10,11}}') THEN lpad({bare}, 12, '0') ELSE {bare} END"
     plain = f"regexp_full_match({number}, '[0-9]{{9}}|[0-9]{{12}}')"
     return f"CASE WHEN {plain} THEN {number} ELSE nullif({padded}, '') END"
@@ -86,9 +87,9 @@ def insurance_sql(cards: str) -> str:
 
 
 def local_phone_sql(phone: str) -> str:
-    """The digits of the first number in a list, with the country code 84 as 0."""
-    bare = f"regexp_replace(regexp_extract({phone}, '^[^/;,]*'), '[^0-9]+', '', 'g')"
-    local = f"regexp_replace({bare}, '^(0084|84)', '0')"
+    """The digits of the first number in a list, with the country code 84 as 0; a spreadsheet eats the zero of a mobile."""
+    first = _whole_sql(f"regexp_extract({phone}, '^[^/;,]*')")
+    local = f"regexp_replace(regexp_replace({first}, '[^0-9]+', '', 'g'), '^(([35789][0-9]{{8}}$)|0084|84)', '0\\2')"
     return f"CASE WHEN regexp_full_match({phone}, '0[35789][0-9]{{8}}') THEN {phone} ELSE {local} END"
 
 
@@ -109,6 +110,11 @@ _MOBILE = {f"016{digit}": f"03{digit}" for digit in range(2, 10)} | {
     "0123": "083", "0124": "084", "0125": "085", "0127": "081", "0129": "082",
     "0186": "056", "0188": "058", "0199": "059",
 }  # fmt: skip
+
+
+def _whole_sql(number: str) -> str:
+    """Without the fraction of nought that a spreadsheet or a data frame gave a whole number."""
+    return f"regexp_replace({number}, '^([0-9]+)\\.0$', '\\1')"
 
 
 def _placeholder_sql(digits: str) -> str:
