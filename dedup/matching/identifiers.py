@@ -87,7 +87,7 @@ def insurance_sql(cards: str) -> str:
 
 
 def local_phone_sql(phone: str) -> str:
-    """The digits of the first number in a list, with the country code 84 as 0; a spreadsheet eats the zero of a mobile."""
+    """The digits of the first number in a list, with the country code 84 as 0; spreadsheets eat a mobile's."""
     first = _whole_sql(f"regexp_extract({phone}, '^[^/;,]*')")
     local = f"regexp_replace(regexp_replace({first}, '[^0-9]+', '', 'g'), '^(([35789][0-9]{{8}}$)|0084|84)', '0\\2')"
     return f"CASE WHEN regexp_full_match({phone}, '0[35789][0-9]{{8}}') THEN {phone} ELSE {local} END"

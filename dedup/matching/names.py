@@ -49,9 +49,10 @@ _ANYBODY = "([a-z]+ )*[b-dghk-np-tvxz]|([a-z]+ (van|thi) )?a"
 #: Syllables that Vietnamese does not write without marks: stopped ones take a tone, ie and ưu a sign on the vowel.
 _STRIPPED = "[a-z]*([aeiouy](c|ch|p|t)|uu|uo[a-z]+|[iy]e[a-z]+)"
 _NEWBORN = (
-    "^(cb[0-9]?|ss|con ba|con cua|con so|con chi|con san phu|con me|be cua|be con|be trai|be gai|be so sinh|em be"
-    "|so sinh|tre so sinh|tre ss|chau be|con [a-z]+ thi) |( |^)(con ba|so sinh|con cua ba) | (cb ?[0-9]?|so sinh|be [0-9ab]|con [0-9]"
-    "|con thu [a-z0-9]+|sinh doi [a-z0-9]+)$|^(cb|so sinh|tre so sinh|em be|be trai|be gai)$"
+    "^(cb[0-9]?|ss|con ba|con cua|con so|con chi|con san phu|con me|con [a-z]+ thi|be cua|be con|be trai|be gai"
+    "|be so sinh|em be|so sinh|tre so sinh|tre ss|chau be) |( |^)(con ba|so sinh|con cua ba) "
+    "| (cb ?[0-9]?|so sinh|be [0-9ab]|con [0-9]|con thu [a-z0-9]+|sinh doi [a-z0-9]+)$"
+    "|^(cb|so sinh|tre so sinh|em be|be trai|be gai)$"
 )
 #: Spoken variants that are one sound somewhere in the country: initials, then finals.
 _SOUNDS = (

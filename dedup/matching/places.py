@@ -65,9 +65,9 @@ def steps_sql(source: str) -> str:
     """The steps up to ``place``: every distinct province and address of ``source`` → today's code and ward.
 
     Gives source_province, source_address, province, ward, and 64 bits of each of the two (NULL of NULL). A province
-    that is in no table keeps its folded name, unless it says that nobody knows it. Without a province the address's end
-    tells it, if it is in the table. A ward that is not in the table is taken for one of today's. A ward without a province
-    says nothing.
+    that is in no table keeps its folded name, unless it says that nobody knows it. Without a province the end of the
+    address tells it, if it is in the table. A ward that is not in the table is taken for one of today's. A ward without
+    a province says nothing.
     """
     written, district = ", ".join(_WRITTEN), "named"
     for short, long in {"h": "huyen", "q": "quan", "tx": "thi xa"}.items():
@@ -82,7 +82,8 @@ folded_text AS (
   WHERE text IS NOT NULL),
 folded_place AS (
   SELECT w.*, regexp_replace(p.folded, '^(tinh|thanh pho|tp|t)( |$)', '') AS named,
-    CASE WHEN regexp_full_match(named, '0*[1-9][0-9]?') THEN lpad(ltrim(named, '0'), 2, '0') ELSE {district} END AS key,
+    CASE WHEN regexp_full_match(named, '0*[1-9][0-9]?') THEN lpad(ltrim(named, '0'), 2, '0') ELSE {district} END
+      AS key,
     d.folded AS district, x.folded AS ward
   FROM written_place AS w
   LEFT JOIN folded_text AS p ON p.text = w.written_province

@@ -207,9 +207,7 @@ def judge_target(world: World, target: str, o: Line, priors: list[Line]) -> Find
         verdict, reason = verdict_of(world, target, o, q)
         lasts = rule["valid_hours"]
         expires = (
-            dt.datetime.max
-            if lasts == "lifetime"
-            else q.collection + dt.timedelta(seconds=int(Fraction(lasts) * 3600))
+            dt.datetime.max if lasts == "lifetime" else q.collection + dt.timedelta(seconds=int(Fraction(lasts) * 3600))
         )
         found.append(Finding(verdict, reason, q, rule, "same" if q.test_id == target else "panel", expires))
     found.sort(key=lambda f: f.prior.key)
