@@ -72,9 +72,10 @@ def inbox_folder(inbox: InboxSettings) -> Path:
 
 
 def ready(inbox: InboxSettings, left: Left | None = None, *, at: float | None = None) -> list[Waiting]:
-    """Files nobody has touched for ``settle_seconds``, by name; hidden, README, unfinished and linked ones are left.
+    """Files nobody has touched for ``settle_seconds``, by name; hidden, README and unfinished ones stay.
 
-    A file dated in the future counts as touched when it arrived here. What cannot be looked at is put into ``left``.
+    A file dated in the future counts as touched when it arrived here. Links, what is no regular file and what cannot be
+    looked at are put into ``left``.
     ``at``: the present, in seconds since 1970. Raises what ``inbox_folder`` raises.
     """
     root = inbox_folder(inbox)
@@ -84,7 +85,7 @@ def ready(inbox: InboxSettings, left: Left | None = None, *, at: float | None = 
         Waiting(path, _stamp(found))
         for path in sorted(_files(inbox, root, left))
         if (found := _looked_at(path, left)) is not None
-        and stat.S_ISREG(found.st_mode)
+        and _is_plain(path, found, left)
         and _has_settled(path, found, present, inbox.settle_seconds, left)
     ]
 
@@ -98,7 +99,8 @@ def _files(inbox: InboxSettings, root: Path, left: Left) -> list[Path]:
     found = []
     for place, folders, names in os.walk(root, onerror=unreadable):
         folders[:] = [name for name in folders if not is_passed_over(name) and Path(place, name).resolve() not in apart]
-        found += [Path(place, name) for name in names if not is_passed_over(name)]
+        linked = [name for name in folders if Path(place, name).is_symlink()]  # those are not walked
+        found += [Path(place, name) for name in (*names, *linked) if not is_passed_over(name)]
     return [path for path in found if path.suffix.lower() not in UNFINISHED]
 
 
@@ -111,6 +113,14 @@ def _looked_at(path: Path, left: Left) -> os.stat_result | None:
     except OSError:
         left.add(path, "could not be read")
         return None
+
+
+def _is_plain(path: Path, found: os.stat_result, left: Left) -> bool:
+    """Links are not followed: a delivery must not lead out of the inbox."""
+    plain = stat.S_ISREG(found.st_mode)
+    if not plain:
+        left.add(path, "is a link" if stat.S_ISLNK(found.st_mode) else "is no regular file")
+    return plain
 
 
 def _has_settled(path: Path, found: os.stat_result, present: float, seconds: int, left: Left) -> bool:

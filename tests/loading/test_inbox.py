@@ -61,7 +61,14 @@ def test_only_what_has_settled_is_ready(tmp_path: Path, settings: Settings) -> N
     drop(inbox, "README.md")
     drop(inbox, "bad/01001/old.csv")
     (inbox / "link.csv").symlink_to(good[0])
-    assert [one.path for one in ready(settings.inbox)] == good
+    (inbox / "01003").symlink_to(inbox / "01001")
+    os.mkfifo(inbox / "01002" / "pipe.csv")
+    left = Left(inbox)
+    assert [one.path for one in ready(settings.inbox, left)] == good
+    assert left.sentences() == [
+        "01002: 1 left, the first is pipe.csv: is no regular file.",
+        "The inbox: 2 left, the first is 01003: is a link.",
+    ]
 
 
 def test_no_inbox_is_said(tmp_path: Path) -> None:
