@@ -46,10 +46,8 @@ _DERIVED = {
     "sorted_date": "year * 10000 + least(month(date), day(date)) * 100 + greatest(month(date), day(date))",
 }
 
-#: The rule in which those with a trusted CCCD meet each other.
-ID = "id"
 RULES = (
-    Rule("block_id", ID, ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
+    Rule("block_id", "id", ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
     Rule("block_id_first", "id's first nine digits, birth year", ("first_nine", "year"), numbers=True),
     Rule("block_id_last", "id's last eight digits, birth year", ("last_eight", "year"), numbers=True),
     Rule(
@@ -101,13 +99,14 @@ def keyed_sql(source: str, kept: str) -> str:
 def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
     """All pairs in a block of at most ``cap`` identities of which at least one came after number ``last``.
 
-    Two identities that both have a trusted CCCD are already decided (one number: one person; two: two persons),
-    so they meet only in the id's own block.
+    Two identities that both have a trusted CCCD are already decided (one number: one person; two: two persons), so they
+    meet only in the blocks made of the number: where it may have been mistyped, a human is asked.
     """
     settled = _settled(con)
+    numbers = {rule.name for rule in RULES if rule.numbers}
     found, skipped = [], {}
     for name, source in [*((rule.name, _keyed(rule)) for rule in RULES), (INSURANCE, _CARDS)]:
-        pairs, over = _pairs(con, source, last, cap, settled if name != ID else np.zeros_like(settled))
+        pairs, over = _pairs(con, source, last, cap, np.zeros_like(settled) if name in numbers else settled)
         found.append(pairs)
         if over[0]:
             skipped[name] = over

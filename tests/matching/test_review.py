@@ -177,6 +177,20 @@ def test_same_binds_and_survives_new_records(matched: Warehouse, tmp_path: Path)
     assert review_export(matched, Settings(), tmp_path / "again.csv") == 0
 
 
+@pytest.mark.parametrize(
+    "mistyped", ["001180000124", "001180000132", "001180900123", "001180000213", "031180000123", "101180000123"]
+)
+def test_a_trusted_number_that_may_be_mistyped_is_for_a_human(
+    warehouse: Warehouse, tmp_path: Path, mistyped: str
+) -> None:
+    add_records(warehouse, [HERE, HERE | {"facility_id": "B", "national_id": mistyped}])
+    run_match(warehouse)
+    assert _persons(warehouse) == 2
+    assert _decide(warehouse, tmp_path, "same") == 1
+    run_match(warehouse)
+    assert _persons(warehouse) == 1
+
+
 def test_same_survives_matching_all_again(matched: Warehouse, tmp_path: Path) -> None:
     _decide(matched, tmp_path, "same")
     run_match(matched)
