@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["GUARDS", "HARD_GUARDS", "METHODS", "Decisions", "decide"]
 
 CONFLICTS = ("conflicts", "conflicts_by_one_digit")
+OTHER_DAY = ("year_equal_rest_differs", "near_years", "differs", "generation_apart")
 #: With so many bits although provinces differ, or only the year is known, the name is too rare for a namesake.
 _OUTWEIGHED = {"namesakes": 9.5, "bare_years": 7.0}
 #: From the surest to the least; a record's match_method is the surest of the edges that hold it.
@@ -165,8 +166,10 @@ def _names_alone(levels: dict[str, Levels], v: Variants, a: Positions, b: Positi
 
 def _guardians(levels: dict[str, Levels], v: Variants, a: Positions, b: Positions) -> Flags:
     undated = _is(levels, "birth_date", "missing")
-    other = _other_middle(levels, v, a, b) | _is(levels, "family_name", "differs")
-    return np.asarray(_is(levels, "id", "equal") & (_is(levels, "given_name", "differs") | (undated & other)))
+    middle, family = _other_middle(levels, v, a, b), _is(levels, "family_name", "differs")
+    given = _is(levels, "given_name", "differs")
+    nothing = middle & family & ~_is(levels, "given_name", "equal") & _is(levels, "birth_date", *OTHER_DAY)
+    return np.asarray(_is(levels, "id", "equal") & (given | nothing | (undated & (middle | family))))
 
 
 GUARDS = {

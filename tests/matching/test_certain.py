@@ -48,6 +48,12 @@ def test_a_guardians_number_does_not_tie(persons: Persons) -> None:
     assert first != second
 
 
+def test_one_number_on_two_whole_names_does_not_tie(persons: Persons) -> None:
+    thanh = LAN | {"full_name": "Phùng Trung Thanh", "birth_date": "1970-09-04"}
+    first, second = persons(thanh, thanh | {"full_name": "Trương Quang Thân", "birth_date": "1970-05-01"})
+    assert first != second
+
+
 @pytest.mark.parametrize("number", ["001170000123", "079085012345", "038199054321"])
 def test_a_number_alone_ties(persons: Persons, number: str) -> None:
     first, second = persons({"national_id": number}, {"national_id": number})
