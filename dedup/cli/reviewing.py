@@ -36,10 +36,13 @@ def export(
     """Write the pairs that wait for a decision, with the evidence in words."""
     from dedup import pipeline
     from dedup.matching import review_export
+    from dedup.reporting import ReviewWording
 
     with pipeline.reading(call.settings) as warehouse:
         note(call, "review export", identified=identified)
-        pairs = review_export(warehouse, call.settings, out, identified=identified, limit=limit)
+        pairs = review_export(
+            warehouse, call.settings, out, ReviewWording(call.lang), identified=identified, limit=limit
+        )
     if call.json:
         call.put_json({"file": str(out), "pairs": pairs})
     call.say(f"{pairs:,} pairs in {out}")

@@ -2,7 +2,7 @@
 
 from dedup.matching.evaluating import Evaluation, evaluate
 from dedup.matching.explaining import PairExplanation, Step, explain_lines, explain_pair
-from dedup.matching.reviewing import review_export, review_import
+from dedup.matching.reviewing import Wording, review_export, review_import
 from dedup.matching.stage import MatchSummary, forget, match
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "MatchSummary",
     "PairExplanation",
     "Step",
+    "Wording",
     "evaluate",
     "explain_lines",
     "explain_pair",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from dedup.settings import Settings
     from dedup.warehouse import Run, Warehouse
 
-__all__ = ["review_export", "review_import"]
+__all__ = ["Wording", "review_export", "review_import"]
 
 #: What a human writes into the column ``decision``.
 DECISIONS = {"same": True, "different": False}
 _KEYS = ("facility_a", "patient_a", "facility_b", "patient_b")
-_SIDES = ("id_type", "id_number", "insurance_numbers", "name", "birth_date", "sex", "phone", "province", "ward")
+_SIDES = ("id_type", "id_number", "insurance_numbers", "name", "birth_date", "sex", "phone", "province", "address")
+#: As the facility sent it: a folded name has lost the marks that tell Hùng from Hưng.
+_AS_SENT = {"name": "full_name", "province": "province", "address": "address"}
 _HEADER = (
     *_KEYS, "probability", "why", "guard", "evidence_for", "evidence_against", "decision", "decided_by",
     *(f"{name}_{side}" for name in _SIDES for side in "ab"),
@@ -34,8 +36,26 @@ _HEADER = (
 _MASKS = {"id_number": 3, "insurance_numbers": 3, "phone": 3}
 
 
+class Wording(Protocol):
+    """The words of the file, in the language of who decides."""
+
+    def evidence(self, field: str, level: str, bits: float) -> str:
+        """One comparison: what was found, and its bits."""
+        ...
+
+    def why(self, method: str, guard: str | None) -> str:
+        """Why the pair waits."""
+        ...
+
+
 def review_export(
-    warehouse: Warehouse, settings: Settings, target: Path, *, identified: bool = False, limit: int | None = None
+    warehouse: Warehouse,
+    settings: Settings,
+    target: Path,
+    wording: Wording,
+    *,
+    identified: bool = False,
+    limit: int | None = None,
 ) -> int:
     """Write the pairs that wait for a human to ``target`` (CSV or XLSX), the most likely first; their number.
 
@@ -44,7 +64,7 @@ def review_export(
     unless ``identified``. Raises UsageError for another kind of file.
     """
     rows = _waiting(warehouse, settings, limit)
-    table = [_shown(row, identified) for row in rows]
+    table = [_shown(row, wording, identified) for row in rows]
     if target.suffix == ".csv":
         _write_csv(target, table)
     elif target.suffix == ".xlsx":
@@ -60,7 +80,11 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
     from dedup.matching.variants import read_stored
 
     con = warehouse.con
-    sides = ", ".join(f"{side}.{name} AS {name}_{side}" for name in _SIDES for side in "ab")
+    sides = ", ".join(
+        f"{f'sent_{side}.{_AS_SENT[name]}' if name in _AS_SENT else f'{side}.{name}'} AS {name}_{side}"
+        for name in _SIDES
+        for side in "ab"
+    )
     parts = decided.parts(con, settings.matching)
     part = {record: part for record, (_, part) in parts.of_record.items() if part}
     left = [(number, *held) for number, held in parts.left.items()]
@@ -87,8 +111,10 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
       FROM edge AS e
       JOIN holder AS x ON x.variant_no = e.variant_a
       JOIN patient_record AS a ON a.patient_record_id = x.patient_record_id
+      JOIN patient_identity AS sent_a ON sent_a.patient_record_id = x.patient_record_id
       JOIN holder AS y ON y.variant_no = e.variant_b
       JOIN patient_record AS b ON b.patient_record_id = y.patient_record_id
+      JOIN patient_identity AS sent_b ON sent_b.patient_record_id = y.patient_record_id
       ANTI JOIN decided AS d ON d.a = (x.variant_no, x.part) AND d.b = (y.variant_no, y.part)
       WHERE a.person_id <> b.person_id AND (e.variant_a <> e.variant_b OR x.part < y.part)
       ORDER BY e.bits DESC, facility_a, patient_a, facility_b, patient_b
@@ -114,16 +140,16 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
     return rows
 
 
-def _shown(row: dict[str, Any], identified: bool) -> dict[str, str]:
+def _shown(row: dict[str, Any], wording: Wording, identified: bool) -> dict[str, str]:
     """One line of the file: the evidence in words, the sides masked."""
     told = sorted(row["evidence"], key=lambda part: (-abs(part[2]), part[0]))
-    guard = "" if row["guard"] < 0 else list(GUARDS)[row["guard"]]
+    guard = None if row["guard"] < 0 else list(GUARDS)[row["guard"]]
     shown = {key: row[key] for key in _KEYS} | {
         "probability": f"{1 / (1 + 2.0 ** -row['bits']):.4f}",
-        "why": f"refused by the guard {guard}" if guard else _WHY[METHODS[row["method"]]],
-        "guard": guard,
-        "evidence_for": _words([part for part in told if part[2] > 0]),
-        "evidence_against": _words([part for part in told if part[2] < 0]),
+        "why": wording.why(METHODS[row["method"]], guard),
+        "guard": guard or "",
+        "evidence_for": "; ".join(wording.evidence(*part) for part in told if part[2] > 0),
+        "evidence_against": "; ".join(wording.evidence(*part) for part in told if part[2] < 0),
         "decision": "",
         "decided_by": "",
     }
@@ -131,18 +157,6 @@ def _shown(row: dict[str, Any], identified: bool) -> dict[str, str]:
         for side in "ab":
             shown[f"{name}_{side}"] = _masked(name, row[f"{name}_{side}"], identified)
     return shown
-
-
-_WHY = {
-    "national_id": "one number, but its owners' other records forbid joining them",
-    "insurance_id": "one insurance number, but its owners' other records forbid joining them",
-    "fuzzy": "alike, but other records of the two forbid joining them or fit another person as well",
-    "review": "not sure enough to join",
-}
-
-
-def _words(parts: list[tuple[str, str, float]]) -> str:
-    return "; ".join(f"{name.replace('_', ' ')} {level.replace('_', ' ')} ({bits:+.1f})" for name, level, bits in parts)
 
 
 def _masked(name: str, value: Any, identified: bool) -> str:
@@ -155,7 +169,7 @@ def _masked(name: str, value: Any, identified: bool) -> str:
         return " ".join("•" * max(len(part) - _MASKS[name], 0) + part[-_MASKS[name] :] for part in text.split())
     if name == "name":
         return " ".join(f"{word[0]}." for word in text.split())
-    return text[:4] if name == "birth_date" else text
+    return {"birth_date": text[:4], "address": ""}.get(name, text)
 
 
 def _write_csv(target: Path, table: list[dict[str, str]]) -> None:

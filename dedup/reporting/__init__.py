@@ -13,6 +13,7 @@ from dedup.reporting.figures import Figures, each_hospital, figures
 from dedup.reporting.filters import Filters
 from dedup.reporting.nightly import NIGHT_FORMATS, night_summary
 from dedup.reporting.page import render_html
+from dedup.reporting.pair import ReviewWording
 from dedup.reporting.rollout import rollout
 from dedup.reporting.terminal import render_table
 from dedup.reporting.writing import FORMATS, orders_held, render, write_each_hospital, write_report
@@ -24,6 +25,7 @@ __all__ = [
     "REPORTS",
     "Figures",
     "Filters",
+    "ReviewWording",
     "each_hospital",
     "explain_html",
     "explain_text",

@@ -16,7 +16,7 @@ from dedup.reporting.charts import Span, timeline
 from dedup.reporting.tables import mark
 from dedup.reporting.words import Words, plain
 
-__all__ = ["Pair", "pair_chart", "pair_sentences", "pair_steps"]
+__all__ = ["Pair", "ReviewWording", "pair_chart", "pair_sentences", "pair_steps"]
 
 Pair = Mapping[str, Any]
 
@@ -39,6 +39,36 @@ _LEVELS = {
     "ward_equal": mark("same commune"), "province_equal": mark("same province"),
     "province_differs": mark("another province"),
 }  # fmt: skip
+_GUARDS = {
+    "conflicting_ids": mark("two different valid numbers"), "generations": mark("born a generation apart"),
+    "newborns": mark("a newborn, booked under its mother's name"),
+    "guardians": mark("one number but different names, maybe a guardian's"),
+    "twins": mark("different given or middle names, maybe twins"), "birth_years": mark("born in different years"),
+    "nameless": mark("the name is not known"), "namesakes": mark("maybe namesakes from two provinces"),
+    "bare_years": mark("only the year of birth is known"), "names_alone": mark("hardly more than the name is known"),
+}  # fmt: skip
+_WAITING = {
+    "national_id": mark("one national id, but the other records of the two forbid joining them"),
+    "insurance_id": mark("one insurance number, but the other records of the two forbid joining them"),
+    "fuzzy": mark("alike, but other records of the two forbid joining them, or fit another person as well"),
+    "review": mark("not sure enough to join"),
+}
+
+
+class ReviewWording:
+    """The words of ``dedup review export``, for the people who decide."""
+
+    def __init__(self, lang: str) -> None:
+        """``lang``: vi or en."""
+        self._words = Words(lang)
+
+    def evidence(self, field: str, level: str, bits: float) -> str:
+        """One comparison: what was found, and its bits."""
+        return f"{self._words(_FIELDS[field])}: {_level(level, self._words)} ({_bits(bits, self._words)})"
+
+    def why(self, method: str, guard: str | None) -> str:
+        """Why the pair waits: the guard that refused it, else what was made of it."""
+        return self._words(_WAITING[method] if guard is None else _GUARDS[guard])
 
 
 def pair_sentences(pair: Pair, words: Words) -> list[str]:
@@ -55,7 +85,8 @@ def pair_sentences(pair: Pair, words: Words) -> list[str]:
         words("One bit more doubles the odds that the two are one person; 0 bits are even chances."),
     ]
     if pair["guard"] is not None:
-        told.append(words("Alone the two would not be joined: guard {guard}.", guard=plain(pair["guard"])))
+        guard = _GUARDS[pair["guard"]]
+        told.append(words("Alone the two would not be joined: {why}.", why=words(guard)))
     if pair["human_decision"] is not None:
         told.append(words("Somebody decided this pair by hand."))
     return told

@@ -57,7 +57,8 @@ def test_too_many_rejected_rows_are_3_and_the_good_ones_are_in(dedup: Dedup, tmp
 def test_what_a_human_decides_is_in_the_next_run(dedup: Dedup, tmp_path: Path) -> None:
     """A namesake with her birth date, no number, and another province: whether it is her, a human must say."""
     lines = [f"{HEADER},province", f"{LINES[0]},Hà Nội", LINES[1].replace("001190000011,0912345678", ",") + ",Cần Thơ"]
-    (tmp_path / "orders.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = "\n".join(lines).replace("Hoa", "Diễm Hoa")  # rare enough to be worth a look
+    (tmp_path / "orders.csv").write_text(text + "\n", encoding="utf-8")
     assert dedup("run", "orders.csv", "--db", "w.duckdb", "--quiet").returncode == 0
     assert dedup("review", "export", "-o", "r.csv", "--db", "w.duckdb").returncode == 0
     waiting = pl.read_csv(tmp_path / "r.csv", infer_schema=False)

@@ -13,12 +13,19 @@ import pytest
 
 from dedup.errors import ConfigError, InputError, UsageError
 from dedup.matching import explain_pair, review_export, review_import
+from dedup.reporting import ReviewWording
 from dedup.settings import Settings
 from dedup.warehouse import Warehouse, start_run
 from tests.matching.conftest import Record, add_records, run_match
 
+ENGLISH = ReviewWording("en")
 HUONG: Record = {"full_name": "Trần Thị Thu Hương", "birth_date": "1980-03-04", "sex": "female"}
-HERE = HUONG | {"facility_id": "A", "province": "Hà Nội", "national_id": "001180000123"}
+HERE = HUONG | {
+    "facility_id": "A",
+    "province": "Hà Nội",
+    "address": "Phường Hai Bà Trưng",
+    "national_id": "001180000123",
+}
 THERE = HUONG | {"facility_id": "B", "province": "Cần Thơ", "phone": "0912000111"}
 
 
@@ -36,7 +43,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 def _decide(matched: Warehouse, folder: Path, decision: str) -> int:
     file = folder / "review.csv"
-    review_export(matched, Settings(), file)
+    review_export(matched, Settings(), file, ENGLISH)
     rows = _rows(file)
     with file.open("w", encoding="utf-8-sig", newline="") as handle:
         writer = csv.DictWriter(handle, rows[0])
@@ -75,31 +82,41 @@ def _persons(warehouse: Warehouse) -> int:
 
 def test_export_shows_both_sides_and_the_evidence(matched: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "review.csv"
-    assert review_export(matched, Settings(), file, identified=True) == 1
+    assert review_export(matched, Settings(), file, ENGLISH, identified=True) == 1
     (row,) = _rows(file)
     assert {row["facility_a"], row["facility_b"]} == {"A", "B"}
     assert row["guard"] == "namesakes"
-    assert "birth date equal" in row["evidence_for"]
-    assert "place province differs" in row["evidence_against"]
-    assert row["name_a"] == "tran thi thu huong"
+    assert row["why"] == "maybe namesakes from two provinces"
+    assert "birth date: equal (+12.2)" in row["evidence_for"]
+    assert row["evidence_against"] == "home: another province (-4.0); middle name: equal (-1.2)"
+    assert row["name_a"] == "Trần Thị Thu Hương"  # as it was sent: without marks Hùng is Hưng
+    assert {row["province_a"], row["province_b"]} == {"Hà Nội", "Cần Thơ"}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_evidence_is_in_the_language_of_who_decides(matched: Warehouse, tmp_path: Path) -> None:
+    file = tmp_path / "review.csv"
+    review_export(matched, Settings(), file, ReviewWording("vi"))
+    (row,) = _rows(file)
+    assert row["why"] == "có thể là người trùng tên ở hai tỉnh"
+    assert "ngày sinh: giống nhau (+12,2)" in row["evidence_for"]
 
 
 def test_export_is_masked_unless_asked(matched: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "review.csv"
-    review_export(matched, Settings(), file)
+    review_export(matched, Settings(), file, ENGLISH)
     text = file.read_text(encoding="utf-8-sig")
-    for secret in ("huong", "001180000123", "0912000111", "1980-03-04"):
+    for secret in ("Hương", "Hai Bà Trưng", "001180000123", "0912000111", "1980-03-04"):
         assert secret not in text
 
 
 def test_export_to_a_spreadsheet(matched: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "review.xlsx"
-    assert review_export(matched, Settings(), file) == 1
+    assert review_export(matched, Settings(), file, ENGLISH) == 1
     assert file.read_bytes()[:2] == b"PK"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with pytest.raises(UsageError):
-        review_export(matched, Settings(), tmp_path / "review.txt")
+        review_export(matched, Settings(), tmp_path / "review.txt", ENGLISH)
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx"])
@@ -124,7 +141,7 @@ def test_a_file_comes_back_as_a_spreadsheet_program_saves_it(matched: Warehouse,
 
 def test_what_is_exported_to_a_spreadsheet_can_be_taken_in(matched: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "review.xlsx"
-    review_export(matched, Settings(), file)
+    review_export(matched, Settings(), file, ENGLISH)
     with start_run(matched, "review import") as run:
         assert review_import(matched, run, Settings(), file) == 0
         book = openpyxl.load_workbook(file)
@@ -141,7 +158,7 @@ def test_a_number_that_looks_like_a_formula_or_is_marked_as_text_comes_back(
     run_match(warehouse)
     for ending in ("csv", "xlsx"):
         file = tmp_path / f"review.{ending}"
-        review_export(warehouse, Settings(), file)
+        review_export(warehouse, Settings(), file, ENGLISH)
         if ending == "csv":
             rows = _rows(file)
             assert {row["patient_a"] for row in rows} | {row["patient_b"] for row in rows} == {"'-7", "''8"}
@@ -174,7 +191,7 @@ def test_same_binds_and_survives_new_records(matched: Warehouse, tmp_path: Path)
     add_records(matched, [HERE | {"facility_id": "C"}])
     run_match(matched)
     assert _persons(matched) == 1
-    assert review_export(matched, Settings(), tmp_path / "again.csv") == 0
+    assert review_export(matched, Settings(), tmp_path / "again.csv", ENGLISH) == 0
 
 
 @pytest.mark.parametrize(
@@ -246,7 +263,7 @@ def test_records_with_one_identity_are_decided_together(matched: Warehouse, tmp_
     for name in "CDEFGH":  # whichever of them would stand for it in the file
         add_records(matched, [HERE | {"facility_id": name}])
         run_match(matched)
-        assert review_export(matched, Settings(), tmp_path / "review.csv") == 0
+        assert review_export(matched, Settings(), tmp_path / "review.csv", ENGLISH) == 0
     assert _groups(matched) == ["A A2 C D E F G H", "B B2"]
     assert _said(matched, "A B same") == []
     assert _said(matched, "A2 B2 different") == [2]
@@ -311,16 +328,16 @@ def test_who_may_be_either_of_the_parted_comes_to_review(warehouse: Warehouse, t
     assert _said(warehouse, "F0 F1 different") == []
     run_match(warehouse)
     file = tmp_path / "review.csv"
-    assert review_export(warehouse, Settings(), file) == 2
+    assert review_export(warehouse, Settings(), file, ENGLISH) == 2
     answers = []
     for row in _rows(file):
-        assert "id equal" in row["evidence_for"]
+        assert "national id: equal" in row["evidence_for"]
         pair = {row["facility_a"], row["facility_b"]}
         answers.append(f"{' '.join(pair)} {'same' if 'F1' in pair else 'different'}")
     assert _said(warehouse, *answers) == []
     run_match(warehouse)
     assert _groups(warehouse) == ["F0", "F1 F2 F3 F4"]
-    assert review_export(warehouse, Settings(), file) == 0
+    assert review_export(warehouse, Settings(), file, ENGLISH) == 0
 
 
 def test_a_file_of_another_kind_is_refused(matched: Warehouse, tmp_path: Path) -> None:
