@@ -44,13 +44,16 @@ class RunSummary:
     counts: dict[str, dict[str, int]]  #: stage → name → count
     seconds: dict[str, float]  #: stage → seconds
     notes: dict[str, list[str]]  #: stage → sentences
-    over_limit: tuple[str, ...] = ()  #: deliveries with more rejected rows than the settings allow
+    over_limit: tuple[str, ...] = ()  #: delivery_id of those with more rejected rows than the settings allow
 
     def check(self) -> None:
         """Raise RejectedError when a delivery had too many rejected rows; the good ones are in."""
         if self.over_limit:
-            names = ", ".join(self.over_limit)
-            raise RejectedError(f"More rows were rejected than max_rejected_share allows: {names}")
+            ids = ", ".join(one[:12] for one in self.over_limit)
+            raise RejectedError(
+                f"More rows were rejected than max_rejected_share allows in {len(self.over_limit):,} deliveries ({ids}). "
+                "'dedup report' tells which files, which columns and why."
+            )
 
 
 def run(inputs: Sequence[Path], settings: Settings, *, watch: Watch = silent) -> RunSummary:
@@ -237,5 +240,5 @@ def _summary(log: Run, over_limit: Sequence[DeliverySummary] = ()) -> RunSummary
         counts={name: stage.counts for name, stage in log.stages.items()},
         seconds=log.seconds,
         notes={name: stage.notes for name, stage in log.stages.items()},
-        over_limit=tuple(one.source_name for one in over_limit),
+        over_limit=tuple(one.delivery_id for one in over_limit),
     )

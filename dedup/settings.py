@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dedup.errors import ConfigError, Problem
 
@@ -27,7 +27,9 @@ __all__ = [
     "read_settings",
 ]
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Days = Annotated[int, Field(ge=1, le=36_500, strict=True)]  #: a hundred years: dates reach no further back
 
 
 class _Section(BaseModel):
@@ -38,10 +40,10 @@ class WarehouseSettings(_Section):
     """How much of the machine a run may take."""
 
     path: Path = Path("dedup.duckdb")
-    threads: Annotated[int, Field(ge=1)] | None = None  #: None: all cores
+    threads: Count | None = None  #: None: all cores
     memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*(MB|MiB|GB|GiB)$")] | None = None
     temp_directory: Path | None = None  #: None: beside the warehouse
-    keep_days: Annotated[int, Field(ge=1)] | None = None  #: ``dedup vacuum`` drops older order lines; None: none
+    keep_days: Days | None = None  #: ``dedup vacuum`` drops older order lines; None: none
     key_file: Path | None = None  #: holds the key of an encrypted warehouse; None: DEDUP_KEY, else not encrypted
 
 
@@ -49,7 +51,8 @@ class LoadingSettings(_Section):
     """What a delivery may contain."""
 
     max_rejected_share: Share = 0.05  #: above it, in any delivery, the run ends with exit code 3
-    sensitive_legal_basis: str | None = None  #: the legal basis for keeping HIV results; None: they are dropped
+    #: the legal basis for keeping HIV results; None: they are dropped
+    sensitive_legal_basis: Annotated[str, Field(pattern=r"\S")] | None = None
     register_path: Path | None = Field(default=None, alias="facilities")  #: the facility register
     mapping: Path | None = None  #: how hospitals lay out their own tables: a mapping file, or a folder of them
 
@@ -71,10 +74,12 @@ class InboxSettings(_Section):
     """The folder that hospitals drop files into; ``dedup run`` without INPUT takes it."""
 
     path: Path | None = None
-    settle_seconds: Annotated[int, Field(ge=0)] = 60  #: files changed more recently are left for the next run
+    settle_seconds: Annotated[int, Field(ge=0, strict=True)] = (
+        60  #: files changed more recently are left for the next run
+    )
     archive: Path | None = None  #: where loaded files go; None: they stay
     bad: Path | None = None  #: where unreadable files go, and those with too many rejected rows
-    silent_days: Annotated[int, Field(ge=1)] = 3  #: a facility that sends nothing for longer is named
+    silent_days: Days = 3  #: a facility that sends nothing for longer is named
 
 
 class MatchingSettings(_Section):
@@ -82,7 +87,13 @@ class MatchingSettings(_Section):
 
     match_probability: Share = 0.95  #: at or above: one person
     review_probability: Share = 0.5  #: between the two: a human decides
-    block_cap: Annotated[int, Field(ge=2)] = 1000  #: larger blocks are skipped, counted and named
+    block_cap: Annotated[int, Field(ge=2, strict=True)] = 1000  #: larger blocks are skipped, counted and named
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.review_probability > self.match_probability:
+            raise ValueError("review_probability is above match_probability")
+        return self
 
 
 class RulesSettings(_Section):

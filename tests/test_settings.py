@@ -41,6 +41,26 @@ def test_every_error_is_told_with_its_line(tmp_path: Path) -> None:
     assert lines(path) == [2, 3, 6, 8, 12]
 
 
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("warehouse", "threads = true"),
+        ("warehouse", 'threads = "2"'),
+        ("warehouse", "keep_days = 800000"),
+        ("inbox", "silent_days = 9999999999"),
+        ("loading", 'sensitive_legal_basis = " "'),  # no basis, and the results are HIV's
+        ("matching", 'match_probability = "0.9"'),
+    ],
+)
+def test_what_is_of_another_kind_or_cannot_be_meant_is_an_error(tmp_path: Path, section: str, line: str) -> None:
+    assert lines(written(tmp_path, f"[{section}]\n{line}\n")) == [2]
+
+
+def test_review_does_not_begin_above_matching(tmp_path: Path) -> None:
+    assert lines(written(tmp_path, "[matching]\nmatch_probability = 0.3\nreview_probability = 0.6\n")) == [1]
+    assert lines(written(tmp_path, "[matching]\nmatch_probability = 0.4\n")) == [1]
+
+
 def test_an_unknown_key_is_an_error(tmp_path: Path) -> None:
     assert lines(written(tmp_path, '[rules]\nprofil = "guideline"\n')) == [2]
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,22 +42,21 @@ class Waiting:
 
 
 class Left:
-    """What stays in the inbox though it should not, by facility folder and why."""
+    """What stays in the inbox though it should not, by facility folder and why: a file's name may be a patient's."""
 
     def __init__(self, inbox: Path) -> None:
         self.inbox = inbox
-        self.names: dict[tuple[str, str], list[str]] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, path: Path, why: str) -> None:
         """Leave a file, or a folder with what is in it."""
         inside = path.relative_to(self.inbox).parts
         folder = inside[0] if len(inside) > 1 else "The inbox"
-        self.names.setdefault((as_text(folder), why), []).append(as_text(path.name))
+        self.counts[as_text(folder), why] += 1
 
     def sentences(self) -> list[str]:
         """One for each folder and cause."""
-        told = "{}: {:,} left, the first is {}: {}."
-        return [told.format(folder, len(names), names[0], why) for (folder, why), names in sorted(self.names.items())]
+        return [f"{folder}: {count:,} left: {why}." for (folder, why), count in sorted(self.counts.items())]
 
 
 def inbox_folder(inbox: InboxSettings) -> Path:

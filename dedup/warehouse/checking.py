@@ -18,7 +18,7 @@ from dedup.settings import WarehouseSettings
 from dedup.warehouse.encrypting import is_encrypted, read_key
 from dedup.warehouse.migrating import backups, wrong_tables
 from dedup.warehouse.opening import Warehouse, open_warehouse
-from dedup.warehouse.publishing import finished_nights
+from dedup.warehouse.publishing import finished_nights, lost
 from dedup.warehouse.runs import now
 from dedup.warehouse.writing import followed
 
@@ -44,7 +44,9 @@ def check_warehouse(settings: WarehouseSettings) -> list[Finding]:
     path = settings.path
     found = [*_place(path), *_permissions(path), _encryption(settings)]
     if not path.exists():
-        return [*found, Finding("warehouse", DOUBTFUL, f"none at {path} yet; 'dedup run' makes one")]
+        why = lost(path)
+        none = f"none at {path} yet; 'dedup run' makes one"
+        return [*found, Finding("warehouse", BAD, why) if why else Finding("warehouse", DOUBTFUL, none)]
     try:
         with open_warehouse(path, read_only=True, settings=settings) as warehouse:
             found += [Finding(name, *_answer(ask, warehouse)) for name, ask in QUESTIONS.items()]

@@ -20,7 +20,7 @@ from dedup.settings import WarehouseSettings
 from dedup.warehouse.encrypting import Config, arm, connect, is_encrypted, read_key, rewrite_encrypted
 from dedup.warehouse.locking import hold
 from dedup.warehouse.migrating import back_up, create, log_step, move_forward, version_of
-from dedup.warehouse.publishing import finished_nights, forget, publish
+from dedup.warehouse.publishing import finished_nights, forget, lost, publish
 from dedup.warehouse.spilling import scratch, spill_folder, sweep
 from dedup.warehouse.writing import followed, take_the_place
 
@@ -116,12 +116,15 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
 
     The file gets mode 0600, folders made for it 0700. While it is open, the process' umask is 077: the engine
     makes its log and spill files whenever it needs them. Raises LockedError (exit 4) while another process
-    writes, WarehouseError when the file is missing, damaged, or from a newer program, EncryptionError (exit 5) when the
+    writes, WarehouseError when the file is missing (for writing: though there are copies of it), damaged, or from a
+    newer program, EncryptionError (exit 5) when the
     key of an encrypted one is missing or wrong.
     """
     path = followed(Path(path))
     if read_only and not path.exists():
-        raise WarehouseError(f"There is no warehouse at {path}. 'dedup run INPUT… --db {path}' makes one.")
+        raise WarehouseError(
+            lost(path) or f"There is no warehouse at {path}. 'dedup run INPUT… --db {path}' makes one."
+        )
     held = contextlib.ExitStack()
     held.callback(os.umask, os.umask(0o077))
     try:
@@ -130,8 +133,8 @@ def open_warehouse(path: Path, *, read_only: bool = False, settings: WarehouseSe
             held.enter_context(hold(path))
             if path.is_file() and path.stat().st_size == 0 and not finished_nights(path):
                 path.unlink()  # mktemp made it, or a first run that was killed at once
-            if not path.exists():
-                forget(path)
+            if not path.exists() and (why := lost(path)):
+                raise WarehouseError(why)  # beginning anew would end with the copies being replaced
             sweep(path, (settings or WarehouseSettings()).temp_directory)
         con = _current(path, read_only, settings or WarehouseSettings())
     except BaseException:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from dedup.errors import DedupError
 
-__all__ = ["finished_nights", "forget", "publish"]
+__all__ = ["finished_nights", "forget", "lost", "publish"]
 
 KEPT = 2
 _CLONE = 0x40049409  # FICLONE: file systems that share blocks copy any size at once
@@ -67,8 +67,18 @@ def finished_nights(path: Path) -> list[Path]:
     return sorted(_folder(path).glob("run-*.duckdb"), reverse=True)
 
 
+def lost(path: Path) -> str | None:
+    """What to say of a warehouse that is missing though copies of its last nights are there; None: there are none."""
+    if not finished_nights(path):
+        return None
+    return (
+        f"There is no warehouse at {path}, but {_folder(path)} holds copies of its last nights. "
+        "Put the newest of them there, or remove that folder to begin anew."
+    )
+
+
 def forget(path: Path) -> None:
-    """Remove all copies: the warehouse they came from is gone."""
+    """Remove all copies."""
     shutil.rmtree(_folder(path), ignore_errors=True)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dedup.errors import DedupError, WarehouseError
 from dedup.settings import WarehouseSettings
 from dedup.warehouse import Warehouse, open_finished, open_warehouse, publishing, scratch
+from dedup.warehouse.checking import check_warehouse
 from dedup.warehouse.publishing import finished_nights
 
 SPILL = """
@@ -138,13 +139,18 @@ def test_nothing_published_means_the_file_itself(path: Path) -> None:
         assert seen(reader) == [1]
 
 
-def test_copies_do_not_outlive_the_warehouse(path: Path) -> None:
+def test_a_lost_warehouse_is_not_begun_anew_over_its_copies(path: Path) -> None:
     night(path, 1)
     path.unlink()
-    with pytest.raises(WarehouseError, match="There is no warehouse"):
-        open_finished(path)
-    open_warehouse(path).close()
-    assert finished_nights(path) == []
+    for attempt in (open_finished, open_warehouse):
+        with pytest.raises(WarehouseError, match="holds copies of its last nights"):
+            attempt(path)
+    (found,) = (one for one in check_warehouse(WarehouseSettings(path=path)) if one.question == "warehouse")
+    assert found.outcome == "bad"
+    (copy,) = finished_nights(path)
+    copy.rename(path)
+    with open_finished(path) as reader:
+        assert seen(reader) == [1]
 
 
 def test_no_room_for_the_copy_is_said_and_leaves_the_night_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
