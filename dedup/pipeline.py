@@ -51,7 +51,7 @@ class RunSummary:
         if self.over_limit:
             ids = ", ".join(one[:12] for one in self.over_limit)
             raise RejectedError(
-                f"More rows were rejected than max_rejected_share allows in {len(self.over_limit):,} deliveries ({ids}). "
+                f"More rows were rejected than max_rejected_share allows: delivery {ids}. "
                 "'dedup report' tells which files, which columns and why."
             )
 

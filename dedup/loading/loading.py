@@ -211,7 +211,7 @@ def _remarks(deliveries: Sequence[DeliverySummary]) -> list[str]:
     columns = sorted({name for one in deliveries for name in one.unknown_columns})
     remarks = [f"Unknown columns were ignored: {', '.join(columns)}."] if columns else []
     return remarks + [
-        f"Delivery {one.delivery_id}: {one.rows_counted} rows were counted and {one.rows_read} read. Please report this."
+        f"Delivery {one.delivery_id[:12]}: {one.rows_counted} rows counted, {one.rows_read} read. Please report this."
         for one in deliveries
         if one.rows_counted != one.rows_read
     ]

@@ -1,4 +1,7 @@
-"""Which facilities have fallen silent, or sent far fewer or more order lines than they usually do."""
+"""Which facilities have fallen silent, or sent far fewer or more order lines than they usually do.
+
+What was known already, or could not be read, is nothing new: who sends only that needs looking at as well.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,11 @@ def unusual(warehouse: Warehouse, run_id: int, *, now: datetime.datetime, silent
     """One sentence for each facility to look at, by code. What is usual is what the last month's nights say."""
     ask = warehouse.con.execute
     sentences = {
-        facility: f"{facility} has sent nothing since {last:%Y-%m-%d}."
+        facility: f"{facility} has sent nothing new since {last:%Y-%m-%d}."
         for facility, last in ask(_LAST, {"now": now, "silent_days": silent_days}).fetchall()
     }
     nights = {"now": now, "window": WINDOW_DAYS, "run": run_id}
     for facility, lines, usual, count in ask(_NIGHTS, nights).fetchall():
         if lines and count >= NIGHTS and not usual / FACTOR <= lines <= usual * FACTOR:
-            sentences[facility] = f"{facility} sent {lines:,} order lines; {usual:,.0f} are usual."
+            sentences[facility] = f"{facility} sent {lines:,} new order lines; {usual:,.0f} are usual."
     return [sentence for _, sentence in sorted(sentences.items())]

@@ -334,9 +334,9 @@ def test_who_is_silent_or_sends_far_more_or_fewer_is_named() -> None:
     for facility, lines in {"1": 120, "2": 500, "3": 20}.items():
         sent(warehouse, facility, 7, lines, NIGHT)
     assert unusual(warehouse, 7, now=NIGHT, silent_days=3) == [
-        "2 sent 500 order lines; 100 are usual.",
-        "3 sent 20 order lines; 100 are usual.",
-        "4 has sent nothing since 2026-03-15.",
+        "2 sent 500 new order lines; 100 are usual.",
+        "3 sent 20 new order lines; 100 are usual.",
+        "4 has sent nothing new since 2026-03-15.",
     ]
 
 
@@ -351,7 +351,7 @@ def test_a_long_silence_is_named_until_it_ends() -> None:
     warehouse = memory_warehouse()
     sent(warehouse, "1", 1, 1, NIGHT - datetime.timedelta(days=400))
     sent(warehouse, "2", 2, 1, NIGHT)
-    assert unusual(warehouse, 2, now=NIGHT, silent_days=3) == ["1 has sent nothing since 2025-02-13."]
+    assert unusual(warehouse, 2, now=NIGHT, silent_days=3) == ["1 has sent nothing new since 2025-02-13."]
     sent(warehouse, "1", 3, 1, NIGHT)
     assert unusual(warehouse, 3, now=NIGHT, silent_days=3) == []
 
