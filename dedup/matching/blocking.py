@@ -48,7 +48,10 @@ _DERIVED = {
 
 RULES = (
     Rule("block_id", "id", ("CASE WHEN id_type <> 'other' THEN id_number END",), numbers=True),
-    Rule("block_id_first", "id's first nine digits, birth year", ("first_nine", "year"), numbers=True),
+    Rule(
+        "block_id_first", "id's first nine digits, birth year, given name", ("first_nine", "year", "given_hash"),
+        numbers=True,
+    ),
     Rule("block_id_last", "id's last eight digits, birth year", ("last_eight", "year"), numbers=True),
     Rule(
         "block_id_ends", "id's province, year and last four digits, given name",
