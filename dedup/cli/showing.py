@@ -52,8 +52,12 @@ def put_report(call: Call, figures: Figures, *langs: Lang) -> None:
         return
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # for the guard; rich itself would say 1, a failure
+
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else FILE_WIDTH
-    console = Console(file=sys.stdout, width=wide)
+    console = Plain(file=sys.stdout, width=wide)
     for lang in langs:
         render_table(figures, lang, console)
 

@@ -85,6 +85,16 @@ def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
         assert result.stdout.strip() in ("0", "1", "141")  # typer says 1 when the help text itself cannot be written
 
 
+@pytest.mark.parametrize("words", ["report --db w.duckdb", "report --db w.duckdb --json", "runs list --db w.duckdb"])
+def test_a_reader_that_went_away_is_no_failure_of_a_report(
+    dedup: Dedup, words: str, tmp_path: Path, orders: Path
+) -> None:
+    assert dedup("run", orders, "--db", "w.duckdb").returncode == 0
+    shell = f"{DEDUP} {words} | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("141\n", "")
+
+
 def test_closed_streams_do_no_harm(tmp_path: Path, orders: Path) -> None:
     shell = f"{DEDUP} load {orders} --db w.duckdb <&- >&- 2>&-; echo $?"
     result = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True)
