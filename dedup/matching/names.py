@@ -46,6 +46,12 @@ _PLACEHOLDERS = (
 _BESIDE = "ong|ba|nam|nu|gioi|tinh|tuoi|moi|[0-9]+"
 #: As forms and lessons call anybody: Nguyễn Văn A. Of vowels only that one, for Ý, Ơ and Út are given names.
 _ANYBODY = "([a-z]+ )*[b-dghk-np-tvxz]|([a-z]+ (van|thi) )?a"
+#: Forms of address that are nobody's family name, and those that are: Anh, Bé and Cù only address a Nguyễn, Trần, Lê …
+_ADDRESS = "bn|sp|bs|[oô]ng|b[aà]|mr|mrs|ms|miss|dr"
+_KIN = "anh|ch[iị]|em|c[uụ]|b[eé]"
+_FAMILY = "ng|nguy[eễ]n|tr[aầ]n|l[eê]|ph[aạ]m|ho[aà]ng|hu[yỳ]nh"
+#: Who pays, a check-up, a birth year: what no name ends in.
+_NOTED = "bhyt|dv|yc|ksk|(19|20)[0-9][0-9]"
 #: Syllables that Vietnamese does not write without marks: stopped ones take a tone, ie and ưu a sign on the vowel.
 _STRIPPED = "[a-z]*([aeiouy](c|ch|p|t)|uu|uo[a-z]+|[iy]e[a-z]+)"
 _NEWBORN = (
@@ -115,14 +121,15 @@ def _words_sql(text: str) -> str:
 
 
 def untitled_sql(text: str) -> str:
-    """Without a form of address in front (BN, ông, bà, Mr …), or a birth year or "BHYT" behind; marked or folded. Ng in
-    front is short for Nguyễn.
+    """Without a form of address in front (BN, ông, bà, Mr …; anh, chị, cụ, bé before a common family name only), or what
+    a desk notes behind ("BHYT", "DV", a birth year); marked or folded. Ng in front is short for Nguyễn.
 
     Other numbers behind stay: they tell the namesakes and the babies of one house apart.
     """
-    bare = f"regexp_replace({text}, '( (bhyt|(19|20)[0-9][0-9]))+$', '')"
-    named = f"regexp_replace({bare}, '^((bn|[oô]ng|b[aà]|mr|mrs|ms|miss) )+(\\pL+ \\pL+)', '\\3')"
-    return f"regexp_replace({named}, '^ng ', 'nguyen ')"
+    bare = f"regexp_replace({text}, '( ({_NOTED}))+$', '')"
+    named = f"regexp_replace({bare}, '^(({_ADDRESS}) )+(\\pL+ \\pL+)', '\\3')"
+    called = f"regexp_replace({named}, '^({_KIN}) (({_ADDRESS}) )?(({_FAMILY}) \\pL+)', '\\4')"
+    return f"regexp_replace({called}, '^ng ', 'nguyen ')"
 
 
 def stripped_sql(marked: str) -> str:

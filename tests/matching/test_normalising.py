@@ -86,6 +86,12 @@ def test_marked(decoded: str, marked: str) -> None:
         ("bà trần thị lệ", "trần thị lệ"),
         ("nguyen huu dat 1980 bhyt", "nguyen huu dat"),
         ("bn ng van an", "nguyen van an"),
+        ("nguyen huu dat dv", "nguyen huu dat"),
+        ("cu ba nguyen thi tu", "nguyen thi tu"),
+        ("chị trần thị lệ", "trần thị lệ"),
+        ("cụ nguyễn văn tư", "nguyễn văn tư"),
+        ("cu huy can", "cu huy can"),  # Cù Huy Cận
+        ("be nguyen", "be nguyen"),
         ("nguyen ng an", "nguyen ng an"),
         ("nguyen thi lan 2", "nguyen thi lan 2"),  # which of the two Lan of this house
     ],
