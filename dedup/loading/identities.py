@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dedup.schema import TABLES
-from dedup.warehouse import count
+from dedup.warehouse import all_threads, count
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,10 +43,11 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE touched AS SELECT patient_record_id, "
         "CASE WHEN bool_and(since IS NOT NULL) THEN min(since) END AS since FROM touched GROUP BY patient_record_id"
     )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE known AS "
-        f"SELECT rowid AS place, {_COMPARED} FROM patient_identity SEMI JOIN touched USING (patient_record_id)"
-    )
+    with all_threads(con):
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE known AS "
+            f"SELECT rowid AS place, {_COMPARED} FROM patient_identity SEMI JOIN touched USING (patient_record_id)"
+        )
     _see(con)
     _derive(con)
     columns = ", ".join(TABLES["patient_identity"].columns)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dedup.loading.completing import complete
 from dedup.loading.keys import order_key
+from dedup.warehouse import all_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,14 +56,15 @@ def judge_lines(con: duckdb.DuckDBPyConnection, *, in_parts: bool) -> None:
 
     ``in_parts``: rows say what is new, and are completed by what was said before.
     """
-    con.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE suspect AS
-        SELECT order_key FROM wave GROUP BY order_key, line_no HAVING count(*) > 1
-        UNION
-        SELECT order_key FROM line WHERE superseded_by IS NULL AND order_key IN (SELECT order_key FROM wave)
-        """
-    )
+    with all_threads(con):
+        con.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE suspect AS
+            SELECT order_key FROM wave GROUP BY order_key, line_no HAVING count(*) > 1
+            UNION
+            SELECT order_key FROM line WHERE superseded_by IS NULL AND order_key IN (SELECT order_key FROM wave)
+            """
+        )
     if in_parts:
         complete(con)
     con.execute(

@@ -121,8 +121,8 @@ def _words_sql(text: str) -> str:
 
 
 def untitled_sql(text: str) -> str:
-    """Without a form of address in front (BN, ông, bà, Mr …; anh, chị, cụ, bé before a common family name only), or what
-    a desk notes behind ("BHYT", "DV", a birth year); marked or folded. Ng in front is short for Nguyễn.
+    """Without a form of address in front (BN, ông, bà, Mr …; anh, chị, cụ, bé before a common family name only), or
+    what a desk notes behind ("BHYT", "DV", a birth year); marked or folded. "Ng" in front is short for Nguyễn.
 
     Other numbers behind stay: they tell the namesakes and the babies of one house apart.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dedup.schema import TABLES
-from dedup.warehouse import count
+from dedup.warehouse import all_threads, count
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,14 +53,15 @@ _OLD = """, old.person_id AS old_person_id,
 
 def _settle(con: duckdb.DuckDBPyConnection, more: str = "", join: str = "") -> None:
     """The temporary table ``settled``: the person of every record of ``placed``, and how it is held."""
-    con.execute(f"""
-      CREATE OR REPLACE TEMP TABLE settled AS
-      WITH earliest AS (
-        SELECT p.cluster, arg_min(p.patient_record_id,
-          (coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01'), i.facility_id, i.patient_id)) AS person_id
-        FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
-      SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability{more}
-      FROM placed AS p JOIN earliest AS e USING (cluster) {join}""")
+    with all_threads(con):
+        con.execute(f"""
+          CREATE OR REPLACE TEMP TABLE settled AS
+          WITH earliest AS (
+            SELECT p.cluster, arg_min(p.patient_record_id,
+              (coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01'), i.facility_id, i.patient_id)) AS person_id
+            FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
+          SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability{more}
+          FROM placed AS p JOIN earliest AS e USING (cluster) {join}""")
 
 
 #: Ask the stage ``flag`` to judge these patient records, and all of each.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dedup.matching.names import skeleton
+from dedup.warehouse import all_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -139,7 +140,9 @@ _PARTS = ("family_name", "middle_name", "given_name")
 
 def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[Any, Any]]:
     """The columns ``sql`` gives, none of which holds a NULL."""
-    return {name: np.asarray(values) for name, values in con.execute(sql).fetchnumpy().items()}
+    with all_threads(con):
+        found = con.execute(sql).fetchnumpy()
+    return {name: np.asarray(values) for name, values in found.items()}
 
 
 def read_arrived(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
@@ -156,7 +159,8 @@ def read_stored(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
 
 
 def _read(con: duckdb.DuckDBPyConnection, sql: str) -> Variants:
-    table = con.execute(sql).to_arrow_table()
+    with all_threads(con):
+        table = con.execute(sql).to_arrow_table()
     order = np.argsort(table["variant_id"].to_numpy())  # of codes and numbers: the engine would move the texts
     text = {name: code(table[name], order) for name in _TEXTS if name not in _PARTS}
     return Variants(

@@ -3,6 +3,7 @@
 from dedup.warehouse.counting import count
 from dedup.warehouse.opening import (
     Warehouse,
+    all_threads,
     another,
     memory_warehouse,
     one_thread,
@@ -17,6 +18,7 @@ from dedup.warehouse.writing import aside
 __all__ = [
     "Run",
     "Warehouse",
+    "all_threads",
     "another",
     "aside",
     "bring_in",

@@ -15,7 +15,14 @@ import pytest
 from dedup.errors import LockedError, WarehouseError
 from dedup.schema import SCHEMA_VERSION, TABLES, TIME_ZONE, VIEWS
 from dedup.settings import WarehouseSettings
-from dedup.warehouse import memory_warehouse, one_thread, open_finished, open_warehouse, small_memory
+from dedup.warehouse import (
+    all_threads,
+    memory_warehouse,
+    one_thread,
+    open_finished,
+    open_warehouse,
+    small_memory,
+)
 
 HOLD = """
 import sys, time
@@ -162,6 +169,28 @@ def test_what_fails_inside_is_what_is_told() -> None:
             con.execute("SELECT CAST('x' AS INTEGER)")
         after = warehouse.con.execute("SELECT current_setting('memory_limit'), current_setting('threads')").fetchall()
         assert after == before
+
+
+def test_one_thread_writes_and_all_of_them_read() -> None:
+    def threads() -> int:
+        (said,) = con.execute("SELECT current_setting('threads')").fetchone() or (0,)
+        return int(said)
+
+    with memory_warehouse(WarehouseSettings(threads=3)) as warehouse:
+        con = warehouse.con
+        with all_threads(con):
+            assert threads() == 3
+        with one_thread(con):
+            assert threads() == 1
+            with pytest.raises(duckdb.ConversionException), warehouse.transaction(), all_threads(con):
+                assert threads() == 3
+                con.execute("SELECT CAST('x' AS INTEGER)")
+            assert threads() == 1
+            with one_thread(con):
+                assert threads() == 1
+        assert threads() == 3
+        with one_thread(con, of=2), all_threads(con):
+            assert threads() == 3
 
 
 @pytest.mark.parametrize("limit", [None, "512MB", "1.7GB", "3GB"])
