@@ -1,11 +1,13 @@
 """A night of 100,000 order lines against histories of 3 and 30 million, and against rebuilding all of them.
 
-    .venv/bin/python -m benchmarks.nights [--history 3000000 30000000] [--night 100000]
+    .venv/bin/python -m benchmarks.nights [--history 3000000 30000000] [--night 100000] [--turns 3] [--days 400]
 
-The history is written straight into the warehouse's tables, then matched and flagged by the real stages; the night is
-CSV files of 200 facilities through the real pipeline, opening and publishing included. Four of five of the night's
-patients are known. Prints what each stage took, the ratio between the histories (asked: at most 1.3) and the night's
-share of a rebuild, that is matching and flagging without loading (asked: at most 5%).
+A history is as many nights like this one as it takes (30 and 300): visits of five lines each, ten lines to a patient
+record. With ``--days`` both span the same days, so that the longer one is ten times as dense instead. It is written
+straight into the warehouse's tables, then matched and flagged by the real stages; the night is CSV files of 200
+facilities through the real pipeline, opening and publishing included. Four of five of the night's patients are known.
+Prints what each stage took, and of the median night the ratio between the histories (asked: at most 1.3) and the share
+of a rebuild, that is matching and flagging without loading (asked: at most 5%).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,7 @@ Took = dict[str, float]  #: for each of UNITS
 UNITS = ("seconds", "cpu")  #: by the clock, and of the processor: a busy machine inflates the first much more
 
 LINES_A_RECORD = 10
+LINES_A_VISIT = 5
 FACILITIES = 200
 CHUNK = 3_000_000  #: lines of history written at once
 
@@ -39,12 +43,15 @@ CODES = ("23.0075.1494", "23.0051.1494", "22.0120.1370", "23.0166.1494", "23.001
          "23.0058.1487", "23.0041.1506", "23.0083.1523", "23.0206.1596", "23.0003.1494", "22.0001.1352")  # fmt: skip
 
 
+TONIGHT = "2026-03-08"
+
+
 def settings(db: Path) -> Settings:
     return Settings(warehouse=WarehouseSettings(path=db))
 
 
-def build(db: Path, lines: int) -> dict[str, Took]:
-    """A warehouse with ``lines`` lines of history, matched and flagged; what both took."""
+def build(db: Path, lines: int, days: int) -> dict[str, Took]:
+    """A warehouse with ``lines`` lines of the last ``days`` days, matched and flagged; what both took."""
     people = records(lines // LINES_A_RECORD, seed=3, facilities=FACILITIES)
     with open_warehouse(db, settings=settings(db).warehouse) as warehouse, warehouse.transaction() as con:
         con.register("people", people.drop("true_person").to_arrow())
@@ -60,7 +67,7 @@ INSERT INTO identity BY NAME SELECT patient_record_id AS identity_id, * EXCLUDE 
 INSERT INTO todo (stage, patient_record_id) SELECT unnest(['match', 'flag']), patient_record_id FROM person""")
         con.unregister("people")
         for first in range(1, lines + 1, CHUNK):
-            con.execute(f"INSERT INTO line BY NAME {history(first, min(first + CHUNK, lines + 1), lines)}")
+            con.execute(f"INSERT INTO line BY NAME {history(first, min(first + CHUNK, lines + 1), lines, days)}")
         con.execute("""
 INSERT INTO patient_identity BY NAME
 SELECT p.* EXCLUDE (no) REPLACE (coalesce(f.at, p.first_ordered_at) AS first_ordered_at) FROM person AS p
@@ -68,21 +75,21 @@ LEFT JOIN (SELECT patient_record_id, min(ordered_at) AS at FROM line GROUP BY AL
     return {"match": timed(lambda: pipeline.match(settings(db))), "flag": timed(lambda: pipeline.flag(settings(db)))}
 
 
-def history(first: int, end: int, total: int) -> str:
+def history(first: int, end: int, total: int, days: int) -> str:
     """The order lines number ``first`` to ``end`` of a history of ``total``, in the order of their arrival."""
     return f"""
 WITH drawn AS (
-  SELECT i AS line_id, hash(i) % (SELECT count(*) FROM person) AS no,
-         (i * 400 // {total}) * 1440 + hash(i // 4, 1) % 1440 AS minute,  -- day by day, as nights bring it
-         CAST(floor(12 * power(hash(i, 2) % 100000 / 100000, 2)) AS INTEGER) AS test
+  SELECT i AS line_id, (i - 1) // {LINES_A_VISIT} AS visit, (i - 1) % {LINES_A_VISIT} AS line,
+         hash(visit) % (SELECT count(*) FROM person) AS no,
+         ((i - 1) * {days} // {total}) * 1440 + hash(visit, 1) % 1440 AS minute,  -- day by day, as nights bring it
+         CAST(floor(12 * power(hash(visit, 2) % 100000 / 100000, 2)) + line AS INTEGER) % 12 AS test
   FROM range({first}, {end}) AS r(i)
 )
-SELECT d.line_id, p.facility_id, concat('H', d.line_id // 4, '-', p.no) AS order_id,
-       CAST(d.line_id % 4 + 1 AS INTEGER) AS line_no,
+SELECT d.line_id, p.facility_id, concat('H', d.visit) AS order_id, CAST(d.line + 1 AS INTEGER) AS line_no,
        CAST(md5_number_lower(concat(p.facility_id, chr(31), order_id)) >> 1 AS BIGINT) AS order_key,
        p.patient_record_id, p.patient_record_id AS identity_id,
        c.code_id, p.facility_id AS performing_facility_id,
-       TIMESTAMP '2025-02-01' + to_minutes(CAST(d.minute AS BIGINT)) AS ordered_at,
+       TIMESTAMP '{TONIGHT}' - to_days({days}) + to_minutes(CAST(d.minute AS BIGINT)) AS ordered_at,
        ordered_at + INTERVAL 10 MINUTE AS collected_at, ordered_at + INTERVAL 90 MINUTE AS resulted_at,
        'final' AS status, 'outpatient' AS setting, 30000 AS price_vnd, 1 AS delivery_no
 FROM drawn AS d JOIN person AS p ON p.no = d.no
@@ -99,7 +106,7 @@ def night(db: Path, folder: Path, lines: int) -> None:
 CREATE TEMP TABLE visit AS
 SELECT i AS visit, facility_id, patient_id, national_id, full_name, birth_date, sex
 FROM (SELECT row_number() OVER (ORDER BY hash(patient_record_id, 7)) AS i, * FROM patient_identity
-      ORDER BY i LIMIT {lines // 5}) AS p""")
+      ORDER BY i LIMIT {lines // LINES_A_VISIT}) AS p""")
         con.execute(f"""
 CREATE TEMP TABLE night AS
 SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
@@ -108,11 +115,11 @@ SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
        CASE WHEN v.visit % 5 = 0 THEN concat(full_name, ' ', substr('abcdefgh', v.visit % 8 + 1, 1))
             ELSE full_name END AS full_name,
        birth_date, sex, {list(CODES)}[1 + (v.visit + l * 3) % 12] AS test_code,
-       strftime(TIMESTAMP '2026-03-08' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M') AS ordered_at,
-       strftime(TIMESTAMP '2026-03-08 00:40' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M')
+       strftime(TIMESTAMP '{TONIGHT}' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M') AS ordered_at,
+       strftime(TIMESTAMP '{TONIGHT}' + to_minutes(CAST(v.visit % 1300 + 40 AS BIGINT)), '%Y-%m-%dT%H:%M')
          AS resulted_at,
        'final' AS status
-FROM visit AS v, range(1, 6) AS r(l)""")
+FROM visit AS v, range(1, {LINES_A_VISIT + 1}) AS r(l)""")
         for (facility,) in con.execute("SELECT DISTINCT facility_id FROM night ORDER BY 1").fetchall():
             con.execute(
                 f"COPY (FROM night WHERE facility_id = '{facility}' ORDER BY ALL) TO '{folder}/{facility}.csv' (HEADER)"
@@ -136,16 +143,16 @@ def run_night(db: Path, folder: Path) -> None:
     }))  # fmt: skip
 
 
-def built(place: Path, lines: int) -> tuple[Path, dict[str, Took]]:
+def built(place: Path, lines: int, days: int) -> tuple[Path, dict[str, Took]]:
     """The warehouse with ``lines`` lines of history, and what building it took; made unless ``place`` has it."""
-    db, took = place / f"{lines}.duckdb", place / f"{lines}.json"
+    db, took = place / f"{lines}-{days}.duckdb", place / f"{lines}-{days}.json"
     if not took.exists():
-        took.write_text(json.dumps(build(db, lines)))
+        took.write_text(json.dumps(build(db, lines, days)))
     return db, json.loads(took.read_text())
 
 
-def one_history(place: Path, lines: int, night_lines: int) -> Took:
-    kept, took = built(place, lines)
+def one_night(place: Path, kept: Path, night_lines: int) -> Took:
+    """The night on a copy of the history ``kept``, in a process of its own."""
     tonight = Path(tempfile.mkdtemp(prefix="night-", dir=place))
     try:
         folder, db = tonight / "input", tonight / kept.name
@@ -161,15 +168,15 @@ def one_history(place: Path, lines: int, night_lines: int) -> Took:
     finally:
         shutil.rmtree(tonight)
     told = json.loads(out.stdout)
-    night_took: Took = {unit: told[unit] for unit in UNITS}
-    rebuilt: Took = {unit: took["match"][unit] + took["flag"][unit] for unit in UNITS}
-    print(f"history {lines:>11,}: night of {told['counts']['load']['rows_read']:,} lines in {words(night_took)},"
-          f" of that {told['stages']} s, the rest opening and publishing; peak {told['peak_mb']:.0f} MB"
-          f"  flag {told['counts']['flag']}")  # fmt: skip
-    shares = " and ".join(f"{night_took[unit] / rebuilt[unit]:.1%} of its {unit}" for unit in UNITS)
-    print(f"   rebuilding: match {words(took['match'])}, flag {words(took['flag'])}; the night takes {shares}"
-          " (at most 5% is asked of 30 million)")  # fmt: skip
-    return night_took
+    took: Took = {unit: told[unit] for unit in UNITS}
+    print(f"{kept.stem}: night of {told['counts']['load']['rows_read']:,} lines in {words(took)}, of that"
+          f" {told['stages']} s, the rest opening and publishing; peak {told['peak_mb']:.0f} MB"
+          f"  flag {told['counts']['flag']}", flush=True)  # fmt: skip
+    return took
+
+
+def median(nights: list[Took]) -> Took:
+    return {unit: statistics.median(one[unit] for one in nights) for unit in UNITS}
 
 
 def words(took: Took) -> str:
@@ -180,6 +187,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--history", type=int, nargs="+", default=[3_000_000, 30_000_000])
     parser.add_argument("--night", type=int, default=100_000)
+    parser.add_argument("--days", type=int, help="that each history spans; as many nights as it takes unless given")
+    parser.add_argument("--turns", type=int, default=3, help="nights for each history, of which the median counts")
     parser.add_argument("--keep", type=Path, help="folder whose histories are used again; what is missing is built")
     parser.add_argument("--run", type=Path, nargs=2)
     args = parser.parse_args()
@@ -189,7 +198,15 @@ def main() -> None:
     place = args.keep or Path(tempfile.mkdtemp(prefix="dedup-nights-"))
     place.mkdir(exist_ok=True)
     try:
-        nights = [one_history(place, lines, args.night) for lines in args.history]
+        histories = [built(place, lines, args.days or lines // args.night) for lines in args.history]
+        # In turns, so that a machine that becomes slower does so for all.
+        turns = [[one_night(place, kept, args.night) for kept, _ in histories] for _ in range(args.turns)]
+        nights = [median(list(these)) for these in zip(*turns, strict=True)]
+        for (kept, took), tonight in zip(histories, nights, strict=True):
+            rebuilt: Took = {unit: took["match"][unit] + took["flag"][unit] for unit in UNITS}
+            shares = " and ".join(f"{tonight[unit] / rebuilt[unit]:.1%} of its {unit}" for unit in UNITS)
+            print(f"{kept.stem}: the median night takes {words(tonight)}; rebuilding: match {words(took['match'])},"
+                  f" flag {words(took['flag'])}; the night is {shares} (asked of 30 million: 5%)")  # fmt: skip
         ratios = ", ".join(f"{unit} {nights[-1][unit] / nights[0][unit]:.2f}" for unit in UNITS)
         print(f"ratio: {ratios} (at most 1.3 is asked)")
     finally:

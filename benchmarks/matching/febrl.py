@@ -30,7 +30,7 @@ from dedup.matching.blocking import find_pairs
 from dedup.matching.comparing import FIELDS
 from dedup.matching.edges import Scorer
 from dedup.matching.model import Scorecard
-from dedup.matching.variants import read_arrived
+from dedup.matching.variants import read_variants
 from dedup.settings import MatchingSettings, Settings
 from dedup.warehouse import start_run
 
@@ -103,7 +103,7 @@ def learnt(frames: list[Any], *, with_id: bool) -> Scorecard:
             identities.take_in(warehouse.con, everything=True)
             card = replace(card, frequencies=training.name_frequencies(warehouse.con))
             blocks = find_pairs(warehouse.con, -1, settings.block_cap)
-            scorer = Scorer(read_arrived(warehouse.con), card, settings)
+            scorer = Scorer(read_variants(warehouse.con), card, settings)
             rows = warehouse.con.execute(
                 "SELECT variant_no, min(patient_record_id) AS r FROM match_record GROUP BY 1"
             ).fetchnumpy()

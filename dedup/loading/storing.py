@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dedup.loading.keys import identity_id, order_key, patient_record_id
 from dedup.loading.versions import judge_encounters, judge_lines
 from dedup.schema import TABLES
+from dedup.warehouse import all_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -107,10 +108,11 @@ def _keep_identities(con: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
-    con.execute(
-        f"INSERT INTO identity ({columns}) SELECT {columns} FROM met "
-        "ANTI JOIN (SELECT identity_id FROM identity) AS old USING (identity_id)"
-    )
+    with all_threads(con):
+        con.execute(
+            f"INSERT INTO identity ({columns}) SELECT {columns} FROM met "
+            "ANTI JOIN (SELECT identity_id FROM identity) AS old USING (identity_id)"
+        )
 
 
 def _write_lines(con: duckdb.DuckDBPyConnection) -> None:

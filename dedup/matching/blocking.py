@@ -9,6 +9,7 @@ import numpy as np
 
 from dedup.matching.names import hash_sql
 from dedup.matching.variants import columns
+from dedup.warehouse import all_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -105,14 +106,15 @@ def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
     Two identities that both have a trusted CCCD are already decided (one number: one person; two: two persons), so they
     meet only in the blocks made of the number: where it may have been mistyped, a human is asked.
     """
-    settled = _settled(con)
     numbers = {rule.name for rule in RULES if rule.numbers}
     found, skipped = [], {}
-    for name, source in [*((rule.name, _keyed(rule)) for rule in RULES), (INSURANCE, _CARDS)]:
-        pairs, over = _pairs(con, source, last, cap, np.zeros_like(settled) if name in numbers else settled)
-        found.append(pairs)
-        if over[0]:
-            skipped[name] = over
+    with all_threads(con):  # once for all rules: to change their number takes as long as a small night's rule
+        settled = _settled(con)
+        for name, source in [*((rule.name, _keyed(rule)) for rule in RULES), (INSURANCE, _CARDS)]:
+            pairs, over = _pairs(con, source, last, cap, np.zeros_like(settled) if name in numbers else settled)
+            found.append(pairs)
+            if over[0]:
+                skipped[name] = over
     return _blocks(found, skipped)
 
 

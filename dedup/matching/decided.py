@@ -58,7 +58,7 @@ def leavers(con: duckdb.DuckDBPyConnection) -> dict[int, int]:
 def parts(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) -> Parts:
     """How the records that a human decided on stand to their identities, by all decisions there are."""
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_stored
+    from dedup.matching.variants import read_variants
 
     rows = con.execute("""
       SELECT patient_record_id, variant_no FROM match_record
@@ -67,7 +67,7 @@ def parts(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) -> Parts:
     if not rows:
         return Parts({}, {})
     left = leavers(con)
-    v = read_stored(con, f"WHERE variant_no IN ({', '.join(str(number) for number in {row[1] for row in rows})})")
+    v = read_variants(con, f"WHERE variant_no IN ({', '.join(str(number) for number in {row[1] for row in rows})})")
     itself = np.arange(len(v))
     own = Scorer(v, state.serving(con), settings).decide(itself, itself)
     held = {

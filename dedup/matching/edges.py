@@ -11,7 +11,8 @@ from dedup.matching import blocking, state
 from dedup.matching.comparing import compare
 from dedup.matching.deciding import METHODS, decide
 from dedup.matching.model import name_bits
-from dedup.matching.variants import columns, read_arrived, read_stored
+from dedup.matching.variants import columns, read_variants
+from dedup.warehouse import all_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,9 +70,10 @@ def add_edges(
 def _read_near(con: duckdb.DuckDBPyConnection, arrivals: Arrivals, blocks: blocking.Blocks) -> Variants:
     """All identities, or of a night those to compare and those that may be clustered anew for it, in one reading."""
     if arrivals.last < 0:
-        return read_arrived(con)
-    _reach(con, "near", np.union1d(blocks.a, blocks.b))
-    found = read_stored(con, "SEMI JOIN near USING (variant_no)")
+        return read_variants(con)
+    with all_threads(con):
+        _reach(con, "near", np.union1d(blocks.a, blocks.b))
+        found = read_variants(con, "SEMI JOIN near USING (variant_no)")
     con.execute("DROP TABLE near")
     return found
 

@@ -54,7 +54,7 @@ def explain_pair(
     """
     from dedup.matching import state
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_stored
+    from dedup.matching.variants import read_variants
 
     con = warehouse.con
     rows = [
@@ -70,7 +70,7 @@ def explain_pair(
     record_a, number_a, person_a = rows[0]
     record_b, number_b, person_b = rows[1]
     card = state.serving(con)
-    v = read_stored(con, f"WHERE variant_no IN ({int(number_a)}, {int(number_b)})")
+    v = read_variants(con, f"WHERE variant_no IN ({int(number_a)}, {int(number_b)})")
     at = v.positions(np.array([number_a, number_b]))
     scorer = Scorer(v, card, settings.matching)
     levels = scorer.levels(at[:1], at[1:])

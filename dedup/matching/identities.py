@@ -10,7 +10,7 @@ import numpy as np
 from dedup.matching import blocking, normalising
 from dedup.matching.variants import arrived_sql, columns, packed_sql, variant_id_sql
 from dedup.schema import TABLES
-from dedup.warehouse import count
+from dedup.warehouse import all_threads, count
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,14 +39,7 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     source, known = "patient_identity", "patient_record"
     if not everything:
         source, known = "arriving", "waiting"
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE waiting AS SELECT DISTINCT patient_record_id FROM todo WHERE stage = 'match'"
-        )
-        # Found once, read twice; by place, since what is new stands behind all else, which is then not read.
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE arriving AS FROM patient_identity WHERE rowid IN "
-            "(SELECT i.rowid FROM patient_identity AS i SEMI JOIN waiting USING (patient_record_id))"
-        )
+        _look_up(con)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE gone AS SELECT patient_record_id FROM {known} ANTI JOIN {source} "
         "USING (patient_record_id)"
@@ -56,9 +49,6 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     _number(con, last)
     _add_new(con, last)
     if not everything:
-        con.execute("""
-          CREATE OR REPLACE TEMP TABLE stirring AS
-          SELECT rowid AS place, variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)""")
         con.execute("DELETE FROM match_record WHERE rowid IN (SELECT place FROM stirring)")
     con.execute("INSERT INTO match_record SELECT patient_record_id, variant_no FROM arrived")
     if not everything:
@@ -73,6 +63,23 @@ def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
             con.execute(f"DROP TABLE {table}")
     records = count(con, "SELECT (SELECT count(*) FROM arrived) + (SELECT count(*) FROM gone)")
     return Arrivals(last, records)
+
+
+def _look_up(con: duckdb.DuckDBPyConnection) -> None:
+    """Make ``waiting`` (the records in todo), ``arriving`` (what is known of them) and ``stirring`` (their identities
+    until now)."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE waiting AS SELECT DISTINCT patient_record_id FROM todo WHERE stage = 'match'"
+    )
+    with all_threads(con):
+        # Found once, read twice; by place, since what is new stands behind all else, which is then not read.
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE arriving AS FROM patient_identity WHERE rowid IN "
+            "(SELECT i.rowid FROM patient_identity AS i SEMI JOIN waiting USING (patient_record_id))"
+        )
+        con.execute("""
+          CREATE OR REPLACE TEMP TABLE stirring AS
+          SELECT rowid AS place, variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)""")
 
 
 #: What is kept of a normalised record: what patient_record and match_variant hold, and what to compare.

@@ -30,7 +30,7 @@ def missed_by_cause(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) 
     """
     from dedup.matching import state
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import columns, read_stored
+    from dedup.matching.variants import columns, read_variants
 
     met = " OR ".join(f"p.{rule.column} = q.{rule.column}" for rule in RULES)
     rows = columns(
@@ -45,7 +45,7 @@ def missed_by_cause(con: duckdb.DuckDBPyConnection, settings: MatchingSettings) 
       FROM missed JOIN match_variant AS p ON p.variant_no = a JOIN match_variant AS q ON q.variant_no = b
       ORDER BY a, b""",
     )
-    scorer = Scorer(read_stored(con), state.serving(con), settings)
+    scorer = Scorer(read_variants(con), state.serving(con), settings)
     a, b = (scorer.v.positions(rows[end]) for end in "ab")
     names = [*GUARDS, *_OTHERS]
     found: Counter[str] = Counter()

@@ -25,12 +25,14 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     the name follows from the content alone. Returns counts.
     """
     if count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
-        _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
-        _log(con, run_id)
-        _judge_again(con)
+        with all_threads(con):
+            _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
+            _log(con, run_id)
+            _judge_again(con)
         _take_back(con)
     else:
-        _settle(con)
+        with all_threads(con):
+            _settle(con)
         con.execute(_ASK.format(since="NULL", records="FROM settled"))
     _write(con)
     counts = con.execute(
@@ -53,15 +55,29 @@ _OLD = """, old.person_id AS old_person_id,
 
 def _settle(con: duckdb.DuckDBPyConnection, more: str = "", join: str = "") -> None:
     """The temporary table ``settled``: the person of every record of ``placed``, and how it is held."""
-    with all_threads(con):
-        con.execute(f"""
-          CREATE OR REPLACE TEMP TABLE settled AS
-          WITH earliest AS (
-            SELECT p.cluster, arg_min(p.patient_record_id,
-              (coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01'), i.facility_id, i.patient_id)) AS person_id
-            FROM placed AS p JOIN patient_identity AS i USING (patient_record_id) GROUP BY p.cluster)
-          SELECT p.patient_record_id, e.person_id, p.match_method, p.match_probability{more}
-          FROM placed AS p JOIN earliest AS e USING (cluster) {join}""")
+    con.execute(f"""
+      CREATE OR REPLACE TEMP TABLE settled AS WITH {_NAMED}
+      SELECT p.patient_record_id, n.person_id, p.match_method, p.match_probability{more}
+      FROM placed AS p JOIN named AS n USING (cluster) {join}""")
+
+
+#: ``named``: after which record the person of each cluster is named. Few have several first records; only of those
+#: the texts are read that decide then.
+_NAMED = """
+      dated AS (
+        SELECT p.cluster, patient_record_id, coalesce(i.first_ordered_at, TIMESTAMP '9999-01-01') AS since
+        FROM placed AS p JOIN patient_identity AS i USING (patient_record_id)
+      ), first AS (
+        FROM dated SEMI JOIN (SELECT cluster, min(since) AS since FROM dated GROUP BY cluster) AS least
+          USING (cluster, since)
+      ), tied AS (SELECT cluster FROM first GROUP BY cluster HAVING count(*) > 1),
+      named AS (
+        SELECT cluster, patient_record_id AS person_id FROM first ANTI JOIN tied USING (cluster)
+        UNION ALL
+        SELECT f.cluster, arg_min(patient_record_id, (i.facility_id, i.patient_id))
+        FROM (FROM first SEMI JOIN tied USING (cluster)) AS f JOIN patient_identity AS i USING (patient_record_id)
+        GROUP BY f.cluster
+      )"""
 
 
 #: Ask the stage ``flag`` to judge these patient records, and all of each.

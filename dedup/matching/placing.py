@@ -12,6 +12,7 @@ from dedup.matching.deciding import GUARDS, HARD_GUARDS, METHODS
 from dedup.matching.model import probability
 from dedup.matching.variants import columns
 from dedup.schema import MATCH_METHODS, TABLES
+from dedup.warehouse import all_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,9 +63,10 @@ def place(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> None:
 
     Leaves the temporary table ``placed``: patient_record_id, cluster, match_method, match_probability.
     """
-    nodes = _nodes(con, scorer)
-    edges, method = _edges(con, scorer, nodes)
-    said = _said(con, nodes)
+    with all_threads(con):
+        nodes = _nodes(con, scorer)
+        edges, method = _edges(con, scorer, nodes)
+        said = _said(con, nodes)
     edges, method = _decide_over(edges, method, said)
 
     def pair_bits(a: Positions, b: Positions) -> Any:

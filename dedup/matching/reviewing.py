@@ -77,7 +77,7 @@ def review_export(
 def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> list[dict[str, Any]]:
     from dedup.matching import decided, state
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_stored
+    from dedup.matching.variants import read_variants
 
     con = warehouse.con
     sides = ", ".join(
@@ -127,7 +127,7 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
     if rows:
         card = state.serving(con)
         both = "SELECT variant_a AS variant_no FROM waiting UNION SELECT variant_b FROM waiting"
-        v = read_stored(con, f"SEMI JOIN ({both}) AS w USING (variant_no)")
+        v = read_variants(con, f"SEMI JOIN ({both}) AS w USING (variant_no)")
         ends = [v.positions(np.array([row[end] for row in rows])) for end in ("variant_a", "variant_b")]
         levels = Scorer(v, card, settings.matching).levels(*ends)
         for at, row in enumerate(rows):

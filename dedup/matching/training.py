@@ -158,9 +158,9 @@ def learn_from_ids(
 def known_pairs(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Sample:
     """Vectors of the pairs the warehouse's own ids teach: one person when the ids are equal, two when they conflict."""
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_arrived
+    from dedup.matching.variants import read_variants
 
-    v = read_arrived(con, "WHERE settled")
+    v = read_variants(con, "WHERE settled")
     scorer = Scorer(v, card, settings)
     a, b, weight = _settled_positions(con, v.positions, settings.block_cap)
     fields = tuple(name for name in FIELDS if name != "id")
@@ -180,11 +180,11 @@ def known_pairs(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: Match
 def unlabelled_scores(con: duckdb.DuckDBPyConnection, card: Scorecard, settings: MatchingSettings) -> Positions:
     """Scores of pairs whose ids say nothing, in the blocks of every tenth identity."""
     from dedup.matching.edges import Scorer
-    from dedup.matching.variants import read_arrived
+    from dedup.matching.variants import read_variants
 
     blocks = blocking.find_pairs(con, -1, settings.block_cap)
     some = blocks.a % 10 == 0
-    scorer = Scorer(read_arrived(con), card, settings)
+    scorer = Scorer(read_variants(con), card, settings)
     levels = scorer.levels(scorer.v.positions(blocks.a[some]), scorer.v.positions(blocks.b[some]))
     return np.asarray(card.score(levels)[levels["id"] == 0])
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "IDENTITY", "Coded", "Variants", "arrived_sql", "columns", "packed_sql", "read_arrived", "read_stored",
-    "variant_id_sql",
+    "IDENTITY", "Coded", "Variants", "arrived_sql", "columns", "packed_sql", "read_variants", "variant_id_sql",
 ]  # fmt: skip
 
 #: The columns that make a variant; of ``marked`` only the given name is kept.
@@ -106,36 +105,24 @@ _KNOWN = (
 )
 #: The numbers to compare: SQL, type, and how many bits hold them.
 _NUMBERS = {
-    "year": ("coalesce(year(birth_date), 0)", "SMALLINT", 15),
-    "month": (f"CASE WHEN {_KNOWN} THEN month(birth_date) ELSE 0 END", "TINYINT", 4),
-    "day": (f"CASE WHEN {_KNOWN} AND birth_precision = 'day' THEN day(birth_date) ELSE 0 END", "TINYINT", 5),
-    "sex": ("CASE sex WHEN 'male' THEN 1 WHEN 'female' THEN 2 ELSE 0 END", "TINYINT", 2),
-    "id_type": ("CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END", "TINYINT", 2),
-    "newborn": ("CAST(newborn AS TINYINT)", "BOOLEAN", 1),
+    "year": ("coalesce(year(birth_date), 0)", np.int16, 15),
+    "month": (f"CASE WHEN {_KNOWN} THEN month(birth_date) ELSE 0 END", np.int8, 4),
+    "day": (f"CASE WHEN {_KNOWN} AND birth_precision = 'day' THEN day(birth_date) ELSE 0 END", np.int8, 5),
+    "sex": ("CASE sex WHEN 'male' THEN 1 WHEN 'female' THEN 2 ELSE 0 END", np.int8, 2),
+    "id_type": ("CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 ELSE 0 END", np.int8, 2),
+    "newborn": ("CAST(newborn AS TINYINT)", np.bool_, 1),
 }
-_APART = "chr(31)"  #: stands in no text
+_APART = "\x1f"  #: stands in no text
 
 
 def packed_sql() -> str:
     """What there is to compare of a normalised record, as match_variant keeps it: a night looks through the texts of
     all identities, and one column of them takes a third of the time of ten."""
-    texts = f", {_APART}, ".join(_TEXTS.values())  # NULL adds nothing
+    texts = f", chr({ord(_APART)}), ".join(_TEXTS.values())  # NULL adds nothing
     numbers = "0"
     for sql, _, bits in _NUMBERS.values():
         numbers = f"(({numbers} << {bits}) | {sql})"
     return f"concat({texts}) AS texts, {numbers} AS numbers"
-
-
-def _unpacked_sql() -> str:
-    texts = [f"nullif(text[{at}], '') AS {name}" for at, name in enumerate(_TEXTS, 1)]
-    numbers, below = [], 0
-    for name, (_, kind, bits) in reversed(_NUMBERS.items()):
-        numbers.append(f"CAST((numbers >> {below}) & {(1 << bits) - 1} AS {kind}) AS {name}")
-        below += bits
-    return ", ".join(texts + numbers)
-
-
-_PARTS = ("family_name", "middle_name", "given_name")
 
 
 def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -145,46 +132,49 @@ def columns(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray[An
     return {name: np.asarray(values) for name, values in found.items()}
 
 
-def read_arrived(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
-    """The variants of the records taken in (all, or those ``wanted``), in the order of variant_id."""
-    compared = [f"{sql} AS {name}" for name, sql in _TEXTS.items()]
-    compared += [f"CAST({sql} AS {kind}) AS {name}" for name, (sql, kind, _) in _NUMBERS.items()]
-    return _read(con, f"SELECT variant_no, variant_id, id_grade, {', '.join(compared)} FROM ({arrived_sql()}) {wanted}")
-
-
-def read_stored(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
+def read_variants(con: duckdb.DuckDBPyConnection, wanted: str = "") -> Variants:
     """The variants of match_variant (all, or those ``wanted``), in the order of variant_id."""
-    source = f"SELECT *, string_split(texts, {_APART}) AS text FROM match_variant {wanted}"
-    return _read(con, f"SELECT variant_no, variant_id, id_grade, {_unpacked_sql()} FROM ({source})")
-
-
-def _read(con: duckdb.DuckDBPyConnection, sql: str) -> Variants:
     with all_threads(con):
-        table = con.execute(sql).to_arrow_table()
-    order = np.argsort(table["variant_id"].to_numpy())  # of codes and numbers: the engine would move the texts
-    text = {name: code(table[name], order) for name in _TEXTS if name not in _PARTS}
+        table = con.execute(
+            f"SELECT variant_no, variant_id, id_grade, texts, numbers FROM match_variant {wanted}"
+        ).to_arrow_table()
+    variant_id = table["variant_id"].to_numpy()
+    order = np.argsort(variant_id)  # of codes and numbers: the engine would move the texts
     return Variants(
-        text=text | _parts(table, order, text["name"]),
         number=table["variant_no"].to_numpy()[order],
-        **{name: table[name].to_numpy()[order] for name in ("variant_id", "id_grade", *_NUMBERS)},
+        variant_id=variant_id[order],
+        id_grade=table["id_grade"].to_numpy()[order],
+        text={name: _coded(column, order) for name, column in _taken_apart(table["texts"]).items()},
+        **_numbers(table["numbers"].to_numpy()[order]),
     )
 
 
-def _parts(table: pa.Table, order: np.ndarray[Any, Any], name: Coded) -> dict[str, Coded]:
-    """The parts of the names, which follow from the names: taken from one row of each."""
-    named = name.codes >= 0
-    shown = np.empty(len(name.values), dtype=np.int64)
-    shown[name.codes[named]] = order[named]
-    parts = {}
-    for part in _PARTS:
-        coded = code(table[part].take(shown), np.arange(len(shown)))
-        parts[part] = Coded(np.append(coded.codes, np.int32(-1))[name.codes], coded.values)
-    return parts
+def _numbers(packed: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    below = 0
+    for name, (_, kind, bits) in reversed(_NUMBERS.items()):
+        found[name] = ((packed >> below) & ((1 << bits) - 1)).astype(kind)
+        below += bits
+    return found
 
 
-def code(column: Any, order: np.ndarray[Any, Any]) -> Coded:
-    """Code an Arrow text column, and put it into this order."""
-    coded = column.combine_chunks().dictionary_encode()
-    if hasattr(coded, "combine_chunks"):
-        coded = coded.combine_chunks()
-    return Coded(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)[order], coded.dictionary)
+def _taken_apart(texts: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    """The columns of _TEXTS out of the packed ones; the empty text for NULL."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    pieces = [pc.split_pattern(chunk, _APART).flatten() for chunk in texts.chunks]
+    return {
+        name: pa.chunked_array([some.take(np.arange(at, len(some), len(_TEXTS))) for some in pieces], pa.string())
+        for at, name in enumerate(_TEXTS)
+    }
+
+
+def _coded(column: pa.ChunkedArray, order: np.ndarray[Any, Any]) -> Coded:
+    """Code a text column, and put it into this order."""
+    import pyarrow.compute as pc
+
+    coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+    codes = np.asarray(coded.indices)[order]
+    codes[codes == pc.index(coded.dictionary, "").as_py()] = -1
+    return Coded(codes, coded.dictionary)
