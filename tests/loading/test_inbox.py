@@ -289,9 +289,7 @@ def test_a_date_in_the_future_is_not_believed(tmp_path: Path, settings: Settings
     assert left.sentences() == []
     assert [one.path for one in ready(settings.inbox, left, at=arrived + 61)] == [path]
     assert ready(settings.inbox, left, at=arrived - 100) == []
-    assert left.sentences() == [
-        "The inbox: 1 left: came at a time that is still to come, says the clock."
-    ]
+    assert left.sentences() == ["The inbox: 1 left: came at a time that is still to come, says the clock."]
 
 
 def test_folders_that_cannot_be_used_are_said(
