@@ -26,6 +26,7 @@ from pathlib import Path
 
 from benchmarks.judging import peak_mb
 from dedup import pipeline
+from dedup.loading.keys import identity_id
 from dedup.settings import Settings, WarehouseSettings
 from dedup.simulation.records import records
 from dedup.warehouse import open_warehouse
@@ -43,6 +44,8 @@ CODES = ("23.0075.1494", "23.0051.1494", "22.0120.1370", "23.0166.1494", "23.001
          "23.0058.1487", "23.0041.1506", "23.0083.1523", "23.0206.1596", "23.0003.1494", "22.0001.1352")  # fmt: skip
 
 
+#: What new patients have not told yet.
+KNOWN_BY = ("national_id", "insurance_id", "phone", "province", "address")
 TONIGHT = "2026-03-08"
 
 
@@ -57,13 +60,14 @@ def build(db: Path, lines: int, days: int) -> dict[str, Took]:
         con.register("people", people.drop("true_person").to_arrow())
         con.execute(f"""
 CREATE TEMP TABLE person AS
-SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no, * FROM people;
+SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no,
+       {identity_id("facility_id", "patient_id")} AS identity_id, * FROM people;
 INSERT INTO code SELECT row_number() OVER (ORDER BY f.facility_id, c.code), 'vn-service', c.code, f.facility_id
 FROM (SELECT DISTINCT facility_id FROM person) AS f, (SELECT unnest({list(CODES)}) AS code) AS c;
 INSERT INTO facility (facility_id, registered) SELECT DISTINCT facility_id, false FROM person;
 INSERT INTO delivery (delivery_id, delivery_no, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_skipped)
 VALUES ('history', 1, {lines}, {lines}, 0, 0, 0);
-INSERT INTO identity BY NAME SELECT patient_record_id AS identity_id, * EXCLUDE (no, first_ordered_at) FROM person;
+INSERT INTO identity BY NAME SELECT * EXCLUDE (no, first_ordered_at) FROM person;
 INSERT INTO todo (stage, patient_record_id) SELECT unnest(['match', 'flag']), patient_record_id FROM person""")
         con.unregister("people")
         for first in range(1, lines + 1, CHUNK):
@@ -87,8 +91,7 @@ WITH drawn AS (
 )
 SELECT d.line_id, p.facility_id, concat('H', d.visit) AS order_id, CAST(d.line + 1 AS INTEGER) AS line_no,
        CAST(md5_number_lower(concat(p.facility_id, chr(31), order_id)) >> 1 AS BIGINT) AS order_key,
-       p.patient_record_id, p.patient_record_id AS identity_id,
-       c.code_id, p.facility_id AS performing_facility_id,
+       p.patient_record_id, p.identity_id, c.code_id, p.facility_id AS performing_facility_id,
        TIMESTAMP '{TONIGHT}' - to_days({days}) + to_minutes(CAST(d.minute AS BIGINT)) AS ordered_at,
        ordered_at + INTERVAL 10 MINUTE AS collected_at, ordered_at + INTERVAL 90 MINUTE AS resulted_at,
        'final' AS status, 'outpatient' AS setting, 30000 AS price_vnd, 1 AS delivery_no
@@ -98,23 +101,24 @@ ORDER BY d.line_id"""
 
 
 def night(db: Path, folder: Path, lines: int) -> None:
-    """The night's files: known patients (80%) and new ones, one file a facility."""
+    """The night's files: known patients (80%), as their facility always writes them, and new ones; one file each."""
     with open_warehouse(db, read_only=True) as warehouse:
         con = warehouse.con
         con.execute("SELECT setseed(0.5)")
         con.execute(f"""
 CREATE TEMP TABLE visit AS
-SELECT i AS visit, facility_id, patient_id, national_id, full_name, birth_date, sex
+SELECT i AS visit, i % 5 = 0 AS new, *
 FROM (SELECT row_number() OVER (ORDER BY hash(patient_record_id, 7)) AS i, * FROM patient_identity
       ORDER BY i LIMIT {lines // LINES_A_VISIT}) AS p""")
         con.execute(f"""
 CREATE TEMP TABLE night AS
 SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
-       CASE WHEN v.visit % 5 = 0 THEN concat('new', v.visit) ELSE patient_id END AS patient_id,
-       CASE WHEN v.visit % 5 <> 0 THEN national_id END AS national_id,
-       CASE WHEN v.visit % 5 = 0 THEN concat(full_name, ' ', substr('abcdefgh', v.visit % 8 + 1, 1))
-            ELSE full_name END AS full_name,
-       birth_date, sex, {list(CODES)}[1 + (v.visit + l * 3) % 12] AS test_code,
+       CASE WHEN new THEN concat('new', v.visit) ELSE patient_id END AS patient_id,
+       concat(full_name, CASE WHEN new THEN concat(' ', substr('abcdefgh', v.visit % 8 + 1, 1)) END) AS full_name,
+       {", ".join(f"CASE WHEN NOT new THEN {name} END AS {name}" for name in KNOWN_BY)},
+       CASE birth_precision WHEN 'year' THEN strftime(birth_date, '%Y') WHEN 'month' THEN strftime(birth_date, '%Y-%m')
+            ELSE strftime(birth_date, '%Y-%m-%d') END AS birth_date,
+       sex, {list(CODES)}[1 + (v.visit + l * 3) % 12] AS test_code,
        strftime(TIMESTAMP '{TONIGHT}' + to_minutes(CAST(v.visit % 1300 AS BIGINT)), '%Y-%m-%dT%H:%M') AS ordered_at,
        strftime(TIMESTAMP '{TONIGHT}' + to_minutes(CAST(v.visit % 1300 + 40 AS BIGINT)), '%Y-%m-%dT%H:%M')
          AS resulted_at,

@@ -31,7 +31,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -316,7 +316,8 @@ _TABLES = (
             "patient_id": "VARCHAR",
             "first_ordered_at": "TIMESTAMP",
         }
-        | _IDENTITY,
+        | _IDENTITY
+        | {"identity_id": "BIGINT"},  # the number of an identity that says just this
         ("patient_record_id",),
     ),
     Table(

@@ -55,7 +55,7 @@ def fill_file(records: Path, target: Path, memory_limit: str) -> Warehouse:
 
 
 def _take(warehouse: Warehouse, source: str) -> None:
-    warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM {source}")
+    warehouse.con.execute(f"INSERT INTO patient_identity ({COLUMNS}) SELECT {COLUMNS} FROM {source}")
     warehouse.con.execute(
         f"INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM {source}"
     )

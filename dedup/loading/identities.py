@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dedup.loading.keys import identity_id
 from dedup.schema import TABLES
 from dedup.warehouse import all_threads, count
 
@@ -15,8 +16,8 @@ __all__ = ["begin_identities", "refresh_identities"]
 _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
 #: Identities written up at once.
 _AT_ONCE = 500_000
-#: A record's facility and patient_id are part of its number.
-_COMPARED = ", ".join(("patient_record_id", "first_ordered_at", *_PLAIN, "birth_date", "birth_precision"))
+#: The number of an identity says all that it says of the patient.
+_COMPARED = "patient_record_id, first_ordered_at, identity_id"
 
 
 def begin_identities(con: duckdb.DuckDBPyConnection) -> None:
@@ -50,6 +51,7 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         )
     _see(con)
     _derive(con)
+    _complete(con)
     columns = ", ".join(TABLES["patient_identity"].columns)
     con.execute(
         f"""
@@ -61,8 +63,8 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         """
     )
     con.execute(
-        "UPDATE touched SET since = NULL FROM derived AS d JOIN known AS k USING (patient_record_id) "
-        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM k.birth_date"
+        "UPDATE touched SET since = NULL FROM derived AS d JOIN before AS b USING (patient_record_id) "
+        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM b.birth_date"
     )
     con.execute(
         "DELETE FROM patient_identity "
@@ -79,7 +81,7 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         EXCEPT FROM todo
         """
     )
-    for name in ("touched", "removed", "met", "known", "seen", "whole", "derived", "changed"):
+    for name in ("touched", "removed", "met", "known", "seen", "whole", "derived", "before", "changed"):
         con.execute(f"DROP TABLE temp.{name}")
 
 
@@ -118,7 +120,7 @@ FROM line SEMI JOIN {records} USING (patient_record_id) WHERE superseded_by IS N
 
 
 def _derive(con: duckdb.DuckDBPyConnection) -> None:
-    """Make ``derived``, what is known of the records now. As many identities at a time as any memory holds: the latest
+    """Make ``derived``, what ``seen`` says of the records. As many identities at a time as any memory holds: the latest
     texts that an aggregate has seen cannot be spilled."""
     parts = count(con, "SELECT count(*) FROM seen") // _AT_ONCE + 1
     for part in range(parts):
@@ -126,10 +128,33 @@ def _derive(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"{into} {_DERIVED}", {"part": part, "parts": parts})
 
 
+def _complete(con: duckdb.DuckDBPyConnection) -> None:
+    """Complete ``derived`` by what was known before where it says nothing, and make ``before``: what was known of those
+    for whom it is not the same. Of all others, most of them on most nights, no text that was known is read."""
+    with all_threads(con):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE before AS SELECT patient_record_id, {_TEXTS} FROM patient_identity "
+            "SEMI JOIN (SELECT patient_record_id FROM derived AS d JOIN known AS k USING (patient_record_id) "
+            "WHERE d.identity_id IS DISTINCT FROM k.identity_id) AS other USING (patient_record_id)"
+        )
+    still = "FROM before ANTI JOIN whole USING (patient_record_id)"
+    con.execute(
+        f"UPDATE derived SET {_STILL} FROM ({still}) AS b WHERE b.patient_record_id = derived.patient_record_id"
+    )
+    con.execute(
+        f"UPDATE derived SET identity_id = {identity_id('facility_id', 'patient_id')} "
+        f"WHERE patient_record_id IN (SELECT patient_record_id FROM ({still}))"
+    )
+
+
+_TEXTS = ", ".join((*_PLAIN, "birth_date", "birth_precision"))
 _LATEST = ", ".join(
     f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
 )
-_STILL = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in _PLAIN)
+_STILL = (
+    ", ".join(f"{name} = coalesce(derived.{name}, b.{name})" for name in (*_PLAIN, "birth_date"))
+    + ", birth_precision = CASE WHEN derived.birth_date IS NULL THEN b.birth_precision ELSE derived.birth_precision END"
+)
 #: The night's identities are at hand; the others are looked up, which DuckDB skips when there are none.
 _DERIVED = f"""
 WITH part AS (
@@ -144,9 +169,9 @@ WITH part AS (
            max({{'at': last_at, 'day': birth_date, 'precision': birth_precision}})
                FILTER (birth_date IS NOT NULL) AS birth
     FROM written GROUP BY ALL
+), told AS (
+    SELECT l.* EXCLUDE (first_at, birth), least(l.first_at, k.first_ordered_at) AS first_ordered_at,
+           l.birth.day AS birth_date, l.birth.precision AS birth_precision
+    FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)
 )
-SELECT l.patient_record_id, l.facility_id, l.patient_id,
-       least(l.first_at, k.first_ordered_at) AS first_ordered_at, {_STILL},
-       coalesce(l.birth.day, k.birth_date) AS birth_date,
-       CASE WHEN l.birth IS NULL THEN k.birth_precision ELSE l.birth.precision END AS birth_precision
-FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)"""
+SELECT *, {identity_id("facility_id", "patient_id")} AS identity_id FROM told"""

@@ -167,7 +167,7 @@ def _pairs(
     """
     met = f"{source} AS member"
     if last >= 0:  # a night: only the blocks that somebody new stands in
-        met += f" SEMI JOIN (SELECT key FROM {source} WHERE variant_no > {last:d}) AS new USING (key)"
+        met += f" WHERE key IN (SELECT key FROM {source} WHERE variant_no > {last:d})"
     rows = columns(con, f"SELECT variant_no, key FROM {met}")
     open_to = _with_undecided(rows["key"], decided[rows["variant_no"]])
     key, number = (rows[name][open_to].astype(np.uint64) for name in ("key", "variant_no"))

@@ -127,4 +127,17 @@ ALTER TABLE patient_record ALTER id_type SET DATA TYPE ENUM('cccd', 'cmnd', 'pas
             "ALTER TABLE patient_record ALTER sex SET DATA TYPE ENUM('male', 'female', 'unknown')",
         ),
     ),
+    Migration(
+        10,
+        "what is known of a patient has the number of the identity that says the same; a night compares numbers",
+        (
+            "ALTER TABLE patient_identity ADD COLUMN identity_id BIGINT",
+            """
+UPDATE patient_identity SET identity_id = CAST(md5_number_lower(concat_ws(
+  chr(31), facility_id, patient_id, coalesce(national_id, ''), coalesce(insurance_id, ''), coalesce(full_name, ''),
+  coalesce(CAST(birth_date AS VARCHAR), ''), coalesce(birth_precision, ''), coalesce(sex, ''), coalesce(phone, ''),
+  coalesce(province, ''), coalesce(address, '')
+)) >> 1 AS BIGINT)""",
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from dedup.loading import load, load_register
 from dedup.settings import Settings
 from dedup.warehouse import Warehouse, memory_warehouse, start_run
+from dedup.warehouse.migrations import MIGRATIONS
 from tests.loading.conftest import Loader, check_counts, order, rows, stored, write_csv
 from tests.loading.xml import SERVICE, STAY, envelope, record
 
@@ -153,6 +154,28 @@ def test_a_patient_is_what_the_latest_order_knows(loader: Loader, warehouse: War
     loader(write_csv(tmp_path / "b.csv", old, tie))
     found = rows(warehouse, "SELECT phone, national_id, sex, CAST(first_ordered_at AS VARCHAR) FROM patient_identity")
     assert found == [("0903", "001080000017", "male", "2026-01-01 08:00:00")]
+
+
+def test_what_is_known_is_numbered_as_the_identity_that_says_it(
+    loader: Loader, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    numbers = "SELECT identity_id FROM patient_identity"
+    full = order(phone="0901000001", address="12 Lê Lợi", sex="unknown", birth_date="1980-05")
+    loader(write_csv(tmp_path / "1.csv", full))
+    (first,) = rows(warehouse, "SELECT identity_id FROM identity")
+    assert rows(warehouse, numbers) == [first]
+    # What is left out stays known; another number is then that of nobody's identity as sent.
+    loader(write_csv(tmp_path / "2.csv", full | {"order_id": "A2", "phone": "", "ordered_at": "2026-03-03T08:30"}))
+    assert rows(warehouse, numbers) == [first]
+    loader(write_csv(tmp_path / "3.csv", full | {"order_id": "A3", "phone": "0901000002", "address": "",
+                                                 "ordered_at": "2026-03-04T08:30"}))  # fmt: skip
+    made = rows(warehouse, numbers)
+    assert made != [first]
+    # Migrating an older file comes to the same.
+    warehouse.con.execute("ALTER TABLE patient_identity DROP identity_id")
+    for statement in next(step for step in MIGRATIONS if step.version == 10).statements:
+        warehouse.con.execute(statement)
+    assert rows(warehouse, numbers) == made
 
 
 def test_a_record_without_current_lines_is_gone(loader: Loader, warehouse: Warehouse, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def _load(warehouse: Warehouse, world: Any, nights: int, seed: int) -> list[Any]
     for night in range(nights):
         part = world.take(order[night::nights])
         warehouse.con.register("part", part)
-        warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM part")
+        warehouse.con.execute(f"INSERT INTO patient_identity ({COLUMNS}) SELECT {COLUMNS} FROM part")
         warehouse.con.execute("INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM part")
         warehouse.con.unregister("part")
         run_match(warehouse)
@@ -166,7 +166,7 @@ def test_what_is_compared_is_kept_as_it_came(world: Any) -> None:
     with memory_warehouse() as warehouse:
         add_records(warehouse, [{}, {"birth_date": "1980"}, {"birth_date": "1980-05", "full_name": "A"}, strange])
         warehouse.con.register("part", world)
-        warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM part")
+        warehouse.con.execute(f"INSERT INTO patient_identity ({COLUMNS}) SELECT {COLUMNS} FROM part")
         take_in(warehouse.con, everything=True)
         came = warehouse.con.execute(f"FROM ({arrived_sql()}) ORDER BY variant_id").to_arrow_table().to_pylist()
         kept = read_variants(warehouse.con)

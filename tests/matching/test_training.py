@@ -88,7 +88,7 @@ def test_training_keeps_its_card_until_the_next() -> None:
     world = records(5000, 9, days=365, facilities=20).to_arrow()
     with memory_warehouse() as warehouse:
         warehouse.con.register("made", world)
-        warehouse.con.execute(f"INSERT INTO patient_identity SELECT {COLUMNS} FROM made")
+        warehouse.con.execute(f"INSERT INTO patient_identity ({COLUMNS}) SELECT {COLUMNS} FROM made")
         warehouse.con.execute(
             "INSERT INTO todo (stage, patient_record_id) SELECT 'match', patient_record_id FROM patient_identity"
         )
