@@ -26,7 +26,7 @@ from pathlib import Path
 
 from benchmarks.judging import peak_mb
 from dedup import pipeline
-from dedup.loading.keys import identity_id
+from dedup.loading.identities import TOLD
 from dedup.settings import Settings, WarehouseSettings
 from dedup.simulation.records import records
 from dedup.warehouse import open_warehouse
@@ -45,7 +45,7 @@ CODES = ("23.0075.1494", "23.0051.1494", "22.0120.1370", "23.0166.1494", "23.001
 
 
 #: What new patients have not told yet.
-KNOWN_BY = ("national_id", "insurance_id", "phone", "province", "address")
+KNOWN_BY = ("national_id", "insurance_id", "province", "address")
 TONIGHT = "2026-03-08"
 
 
@@ -61,13 +61,14 @@ def build(db: Path, lines: int, days: int) -> dict[str, Took]:
         con.execute(f"""
 CREATE TEMP TABLE person AS
 SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no,
-       {identity_id("facility_id", "patient_id")} AS identity_id, * FROM people;
+       {", ".join(f"{sql} AS {name}" for name, sql in TOLD.items())},
+       * FROM (SELECT * REPLACE (nullif(sex, 'unknown') AS sex) FROM people);
 INSERT INTO code SELECT row_number() OVER (ORDER BY f.facility_id, c.code), 'vn-service', c.code, f.facility_id
 FROM (SELECT DISTINCT facility_id FROM person) AS f, (SELECT unnest({list(CODES)}) AS code) AS c;
 INSERT INTO facility (facility_id, registered) SELECT DISTINCT facility_id, false FROM person;
 INSERT INTO delivery (delivery_id, delivery_no, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_skipped)
 VALUES ('history', 1, {lines}, {lines}, 0, 0, 0);
-INSERT INTO identity BY NAME SELECT * EXCLUDE (no, first_ordered_at) FROM person;
+INSERT INTO identity BY NAME SELECT * EXCLUDE (no, first_ordered_at, filled) FROM person;
 INSERT INTO todo (stage, patient_record_id) SELECT unnest(['match', 'flag']), patient_record_id FROM person""")
         con.unregister("people")
         for first in range(1, lines + 1, CHUNK):
@@ -101,7 +102,7 @@ ORDER BY d.line_id"""
 
 
 def night(db: Path, folder: Path, lines: int) -> None:
-    """The night's files: known patients (80%), as their facility always writes them, and new ones; one file each."""
+    """The night's files: new patients (20%), and known ones as they always are, one of fifty's phone changed."""
     with open_warehouse(db, read_only=True) as warehouse:
         con = warehouse.con
         con.execute("SELECT setseed(0.5)")
@@ -116,6 +117,7 @@ SELECT v.facility_id, concat('N', v.visit) AS order_id, l AS line_no,
        CASE WHEN new THEN concat('new', v.visit) ELSE patient_id END AS patient_id,
        concat(full_name, CASE WHEN new THEN concat(' ', substr('abcdefgh', v.visit % 8 + 1, 1)) END) AS full_name,
        {", ".join(f"CASE WHEN NOT new THEN {name} END AS {name}" for name in KNOWN_BY)},
+       CASE WHEN new THEN NULL WHEN v.visit % 50 = 1 THEN concat('09', 10000000 + v.visit) ELSE phone END AS phone,
        CASE birth_precision WHEN 'year' THEN strftime(birth_date, '%Y') WHEN 'month' THEN strftime(birth_date, '%Y-%m')
             ELSE strftime(birth_date, '%Y-%m-%d') END AS birth_date,
        sex, {list(CODES)}[1 + (v.visit + l * 3) % 12] AS test_code,

@@ -317,7 +317,10 @@ _TABLES = (
             "first_ordered_at": "TIMESTAMP",
         }
         | _IDENTITY
-        | {"identity_id": "BIGINT"},  # the number of an identity that says just this
+        | {
+            "identity_id": "BIGINT",  # the number of an identity that says just this
+            "filled": "SMALLINT",  # bit by bit, which columns of an identity are (dedup/loading/keys.py)
+        },
         ("patient_record_id",),
     ),
     Table(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dedup.loading.keys import identity_id
+from dedup.loading.keys import IDENTITY, identity_id
 from dedup.schema import TABLES
 from dedup.warehouse import all_threads, count
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["begin_identities", "refresh_identities"]
+__all__ = ["TOLD", "begin_identities", "refresh_identities"]
 
 _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
 #: Identities written up at once.
@@ -47,7 +47,8 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
     with all_threads(con):
         con.execute(
             "CREATE OR REPLACE TEMP TABLE known AS "
-            f"SELECT rowid AS place, {_COMPARED} FROM patient_identity SEMI JOIN touched USING (patient_record_id)"
+            f"SELECT rowid AS place, {_COMPARED}, birth_date, filled FROM patient_identity "
+            "SEMI JOIN touched USING (patient_record_id)"
         )
     _see(con)
     _derive(con)
@@ -63,8 +64,8 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         """
     )
     con.execute(
-        "UPDATE touched SET since = NULL FROM derived AS d JOIN before AS b USING (patient_record_id) "
-        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM b.birth_date"
+        "UPDATE touched SET since = NULL FROM derived AS d JOIN known AS k USING (patient_record_id) "
+        "WHERE d.patient_record_id = touched.patient_record_id AND d.birth_date IS DISTINCT FROM k.birth_date"
     )
     con.execute(
         "DELETE FROM patient_identity "
@@ -81,7 +82,7 @@ def refresh_identities(con: duckdb.DuckDBPyConnection) -> None:
         EXCEPT FROM todo
         """
     )
-    for name in ("touched", "removed", "met", "known", "seen", "whole", "derived", "before", "changed"):
+    for name in ("touched", "removed", "met", "known", "seen", "whole", "derived", "changed"):
         con.execute(f"DROP TABLE temp.{name}")
 
 
@@ -129,31 +130,37 @@ def _derive(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _complete(con: duckdb.DuckDBPyConnection) -> None:
-    """Complete ``derived`` by what was known before where it says nothing, and make ``before``: what was known of those
-    for whom it is not the same. Of all others, most of them on most nights, no text that was known is read."""
+    """Complete ``derived`` by what was known where the night's orders leave a column blank. Only such columns are read:
+    of patients who are written as they always were, most of them on most nights, none."""
+    lost = (
+        "derived AS d JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id) "
+        "WHERE k.filled & ~d.filled <> 0"
+    )
+    bits = count(con, f"SELECT coalesce(bit_or(k.filled & ~d.filled), 0) FROM {lost}")
+    columns = [name for at, name in enumerate(IDENTITY) if bits >> at & 1]
+    if not columns:
+        return
     with all_threads(con):
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE before AS SELECT patient_record_id, {_TEXTS} FROM patient_identity "
-            "SEMI JOIN (SELECT patient_record_id FROM derived AS d JOIN known AS k USING (patient_record_id) "
-            "WHERE d.identity_id IS DISTINCT FROM k.identity_id) AS other USING (patient_record_id)"
+            f"CREATE OR REPLACE TEMP TABLE before AS SELECT patient_record_id, {', '.join(columns)} "
+            f"FROM patient_identity SEMI JOIN (SELECT patient_record_id FROM {lost}) AS lost USING (patient_record_id)"
         )
-    still = "FROM before ANTI JOIN whole USING (patient_record_id)"
-    con.execute(
-        f"UPDATE derived SET {_STILL} FROM ({still}) AS b WHERE b.patient_record_id = derived.patient_record_id"
-    )
-    con.execute(
-        f"UPDATE derived SET identity_id = {identity_id('facility_id', 'patient_id')} "
-        f"WHERE patient_record_id IN (SELECT patient_record_id FROM ({still}))"
-    )
+    # A precision without a date is nobody's, and a date has its own.
+    still = ", ".join(f"{name} = coalesce(derived.{name}, b.{name})" for name in columns)
+    con.execute(f"UPDATE derived SET {still} FROM before AS b WHERE b.patient_record_id = derived.patient_record_id")
+    con.execute(f"UPDATE derived SET {_NUMBERED} WHERE patient_record_id IN (SELECT patient_record_id FROM before)")
+    con.execute("DROP TABLE temp.before")
 
 
-_TEXTS = ", ".join((*_PLAIN, "birth_date", "birth_precision"))
+#: What tells of a patient's columns without reading them: the number of an identity that says just this, and which are
+#: filled.
+TOLD = {
+    "identity_id": identity_id("facility_id", "patient_id"),
+    "filled": " + ".join(f"CAST({name} IS NOT NULL AS SMALLINT) * {1 << at}" for at, name in enumerate(IDENTITY)),
+}
+_NUMBERED = ", ".join(f"{name} = {sql}" for name, sql in TOLD.items())
 _LATEST = ", ".join(
     f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
-)
-_STILL = (
-    ", ".join(f"{name} = coalesce(derived.{name}, b.{name})" for name in (*_PLAIN, "birth_date"))
-    + ", birth_precision = CASE WHEN derived.birth_date IS NULL THEN b.birth_precision ELSE derived.birth_precision END"
 )
 #: The night's identities are at hand; the others are looked up, which DuckDB skips when there are none.
 _DERIVED = f"""
@@ -174,4 +181,4 @@ WITH part AS (
            l.birth.day AS birth_date, l.birth.precision AS birth_precision
     FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)
 )
-SELECT *, {identity_id("facility_id", "patient_id")} AS identity_id FROM told"""
+SELECT *, {", ".join(f"{sql} AS {name}" for name, sql in TOLD.items())} FROM told"""

@@ -70,7 +70,7 @@ RULES = (
 )  # fmt: skip
 #: A list column, so met by its members, which are ten digits each.
 INSURANCE = "insurance number"
-_CARDS = "(SELECT variant_no, unnest(block_insurance) AS key FROM match_variant)"
+_CARDS = "(SELECT variant_no, settled, unnest(block_insurance) AS key FROM match_variant)"
 
 
 @dataclass
@@ -106,12 +106,10 @@ def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
     Two identities that both have a trusted CCCD are already decided (one number: one person; two: two persons), so they
     meet only in the blocks made of the number: where it may have been mistyped, a human is asked.
     """
-    numbers = {rule.name for rule in RULES if rule.numbers}
     found, skipped = [], {}
     with all_threads(con):  # once for all rules: to change their number takes as long as a small night's rule
-        settled = _settled(con)
         for name, source in [*((rule.name, _keyed(rule)) for rule in RULES), (INSURANCE, _CARDS)]:
-            pairs, over = _pairs(con, source, last, cap, np.zeros_like(settled) if name in numbers else settled)
+            pairs, over = _pairs(con, source, last, cap)
             found.append(pairs)
             if over[0]:
                 skipped[name] = over
@@ -120,23 +118,17 @@ def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:
 
 def find_settled_pairs(con: duckdb.DuckDBPyConnection, cap: int) -> Blocks:
     """All pairs of identities with trusted CCCDs that meet in a block made without the id: what to learn from."""
-    nobody = np.zeros_like(_settled(con))
     found = [
-        _pairs(con, f"(FROM {_keyed(rule)} WHERE settled)", -1, cap, nobody)[0] for rule in RULES if not rule.numbers
+        _pairs(con, f"(SELECT * REPLACE (false AS settled) FROM {_keyed(rule)} WHERE settled)", -1, cap)[0]
+        for rule in RULES
+        if not rule.numbers
     ]
     return _blocks(found, {})
 
 
 def _keyed(rule: Rule) -> str:
-    return f"(SELECT variant_no, settled, {rule.column} AS key FROM match_variant WHERE {rule.column} IS NOT NULL)"
-
-
-def _settled(con: duckdb.DuckDBPyConnection) -> Positions:
-    """For every variant_no whether it has a trusted CCCD."""
-    rows = columns(con, "SELECT variant_no, settled FROM match_variant")
-    found = np.zeros(int(rows["variant_no"].max(initial=-1)) + 1, dtype=np.bool_)
-    found[rows["variant_no"]] = rows["settled"]
-    return found
+    settled = "false AS settled" if rule.numbers else "settled"
+    return f"(SELECT variant_no, {settled}, {rule.column} AS key FROM match_variant WHERE {rule.column} IS NOT NULL)"
 
 
 def _blocks(found: list[np.ndarray[Any, np.dtype[np.int64]]], skipped: dict[str, tuple[int, int]]) -> Blocks:
@@ -159,17 +151,19 @@ _NUMBER_BITS = 30
 
 
 def _pairs(
-    con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int, decided: Positions
+    con: duckdb.DuckDBPyConnection, source: str, last: int, cap: int
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[int, int]]:
     """Pairs of one rule, packed, and what was over the cap: blocks, identities.
 
-    ``source`` has variant_no and key; two ``decided`` (by variant_no) do not meet.
+    ``source`` has variant_no, key and settled; two ``settled`` do not meet.
     """
     met = f"{source} AS member"
     if last >= 0:  # a night: only the blocks that somebody new stands in
         met += f" WHERE key IN (SELECT key FROM {source} WHERE variant_no > {last:d})"
-    rows = columns(con, f"SELECT variant_no, key FROM {met}")
-    open_to = _with_undecided(rows["key"], decided[rows["variant_no"]])
+    rows = columns(con, f"SELECT variant_no, key, settled FROM {met}")
+    decided = np.zeros(int(rows["variant_no"].max(initial=-1)) + 1, dtype=np.bool_)
+    decided[rows["variant_no"]] = rows["settled"]
+    open_to = _with_undecided(rows["key"], rows["settled"])
     key, number = (rows[name][open_to].astype(np.uint64) for name in ("key", "variant_no"))
     members = np.sort(key << _NUMBER_BITS | number)
     same = (members[1:] ^ members[:-1]) < 1 << _NUMBER_BITS

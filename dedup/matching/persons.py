@@ -29,7 +29,7 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
             _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
             _log(con, run_id)
             _judge_again(con)
-        _take_back(con)
+            _take_back(con)
     else:
         with all_threads(con):
             _settle(con)

@@ -77,8 +77,8 @@ SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON
     con.execute("CREATE TEMP VIEW record AS FROM chosen_record")
     late, lookups = _late(con, book), _lookups(con)
     if lookups is None:
-        late.append(_scan("NOT r.recent"))
-    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(late or [_scan('false')])}")
+        late.append(_scan("NOT recent"))
+    con.execute(f"CREATE TEMP TABLE chosen_line AS {' UNION ALL '.join(late or [_scan('recent', 'false')])}")
     if lookups:
         with one_thread(con):  # the engine looks at one place after the other, and a thread that waits is busy
             con.execute(f"INSERT INTO chosen_line {' UNION ALL '.join(lookups)}")
@@ -101,15 +101,15 @@ def _late(con: duckdb.DuckDBPyConnection, book: RuleBook) -> list[str]:
     early = f"l.ordered_at < {start} AND coalesce(l.collected_at, l.resulted_at, l.ordered_at) < {start}"
     if codes := _lifelong(con, book):
         late.append(f"{early} AND l.code_id IN ({', '.join(map(str, codes))})")
-    return [_scan(f"r.recent AND {condition}") for condition in late]
+    return [_scan("recent", condition) for condition in late]
 
 
 def _lookups(con: duckdb.DuckDBPyConnection) -> list[str] | None:
     """SELECTs of the lines of persons who are not ``recent``, one by one: most nights a handful, and anywhere in the
     history. None: there are too many of them."""
     found = con.execute(
-        "SELECT line_id FROM line SEMI JOIN (FROM record WHERE NOT recent) AS r USING (patient_record_id) "
-        f"WHERE superseded_by IS NULL LIMIT {_FEW + 1}"
+        "SELECT line_id FROM line WHERE patient_record_id IN (SELECT patient_record_id FROM record WHERE NOT recent) "
+        f"AND superseded_by IS NULL LIMIT {_FEW + 1}"
     ).fetchall()
     return None if len(found) > _FEW else [f"{_LINES} WHERE l.line_id = {line_id}" for (line_id,) in found]
 
@@ -117,10 +117,10 @@ def _lookups(con: duckdb.DuckDBPyConnection) -> list[str] | None:
 _LINES = f"SELECT {', '.join(f'l.{name}' for name in _READ)} FROM line AS l"
 
 
-def _scan(condition: str) -> str:
+def _scan(whose: str, condition: str = "true") -> str:
     return f"""
-{_LINES} JOIN record AS r ON r.patient_record_id = l.patient_record_id
-WHERE l.superseded_by IS NULL AND {condition}"""
+{_LINES} WHERE l.patient_record_id IN (SELECT patient_record_id FROM record WHERE {whose})
+AND l.superseded_by IS NULL AND {condition}"""
 
 
 def _reach(book: RuleBook) -> int:

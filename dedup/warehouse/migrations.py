@@ -132,12 +132,18 @@ ALTER TABLE patient_record ALTER id_type SET DATA TYPE ENUM('cccd', 'cmnd', 'pas
         "what is known of a patient has the number of the identity that says the same; a night compares numbers",
         (
             "ALTER TABLE patient_identity ADD COLUMN identity_id BIGINT",
+            "ALTER TABLE patient_identity ADD COLUMN filled SMALLINT",
             """
 UPDATE patient_identity SET identity_id = CAST(md5_number_lower(concat_ws(
   chr(31), facility_id, patient_id, coalesce(national_id, ''), coalesce(insurance_id, ''), coalesce(full_name, ''),
   coalesce(CAST(birth_date AS VARCHAR), ''), coalesce(birth_precision, ''), coalesce(sex, ''), coalesce(phone, ''),
   coalesce(province, ''), coalesce(address, '')
-)) >> 1 AS BIGINT)""",
+)) >> 1 AS BIGINT),
+filled = CAST(national_id IS NOT NULL AS SMALLINT) * 1 + CAST(insurance_id IS NOT NULL AS SMALLINT) * 2
+  + CAST(full_name IS NOT NULL AS SMALLINT) * 4 + CAST(birth_date IS NOT NULL AS SMALLINT) * 8
+  + CAST(birth_precision IS NOT NULL AS SMALLINT) * 16 + CAST(sex IS NOT NULL AS SMALLINT) * 32
+  + CAST(phone IS NOT NULL AS SMALLINT) * 64 + CAST(province IS NOT NULL AS SMALLINT) * 128
+  + CAST(address IS NOT NULL AS SMALLINT) * 256""",
         ),
     ),
 )

@@ -159,11 +159,12 @@ def test_a_patient_is_what_the_latest_order_knows(loader: Loader, warehouse: War
 def test_what_is_known_is_numbered_as_the_identity_that_says_it(
     loader: Loader, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    numbers = "SELECT identity_id FROM patient_identity"
+    numbers = "SELECT identity_id, filled FROM patient_identity"
     full = order(phone="0901000001", address="12 Lê Lợi", sex="unknown", birth_date="1980-05")
     loader(write_csv(tmp_path / "1.csv", full))
-    (first,) = rows(warehouse, "SELECT identity_id FROM identity")
-    assert rows(warehouse, numbers) == [first]
+    ((identity,),) = rows(warehouse, "SELECT identity_id FROM identity")
+    (first,) = rows(warehouse, numbers)
+    assert first[0] == identity
     # What is left out stays known; another number is then that of nobody's identity as sent.
     loader(write_csv(tmp_path / "2.csv", full | {"order_id": "A2", "phone": "", "ordered_at": "2026-03-03T08:30"}))
     assert rows(warehouse, numbers) == [first]
@@ -172,7 +173,8 @@ def test_what_is_known_is_numbered_as_the_identity_that_says_it(
     made = rows(warehouse, numbers)
     assert made != [first]
     # Migrating an older file comes to the same.
-    warehouse.con.execute("ALTER TABLE patient_identity DROP identity_id")
+    for name in ("identity_id", "filled"):
+        warehouse.con.execute(f"ALTER TABLE patient_identity DROP {name}")
     for statement in next(step for step in MIGRATIONS if step.version == 10).statements:
         warehouse.con.execute(statement)
     assert rows(warehouse, numbers) == made

@@ -45,7 +45,7 @@ def add_records(warehouse: Warehouse, records: Iterable[Record]) -> None:
     for row in rows:
         con.execute(f"DELETE FROM patient_identity WHERE patient_record_id = {key}", row[:2])
         con.execute(
-            f"INSERT INTO patient_identity SELECT {key}, ?, ?, CAST(? AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL",
+            f"INSERT INTO patient_identity SELECT {key}, ?, ?, CAST(? AS TIMESTAMP){', ?' * len(IDENTITY)}, NULL, NULL",
             [*row[:2], *row],
         )
         con.execute(f"INSERT INTO todo (stage, patient_record_id) SELECT 'match', {key}", row[:2])
