@@ -24,16 +24,15 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
     is named after their record with the earliest first_ordered_at (ties: smallest facility_id, patient_id), so
     the name follows from the content alone. Returns counts.
     """
-    if count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
-        with all_threads(con):
+    with all_threads(con):
+        if count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
             _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
             _log(con, run_id)
             _judge_again(con)
             _take_back(con)
-    else:
-        with all_threads(con):
+        else:
             _settle(con)
-        con.execute(_ASK.format(since="NULL", records="FROM settled"))
+            con.execute(_ASK.format(since="NULL", records="FROM settled"))
     _write(con)
     counts = con.execute(
         """
