@@ -117,7 +117,8 @@ def records(
     days: int = 90,
     facilities: int | None = None,
 ) -> pl.DataFrame:
-    """patient_identity's columns and ``true_person``, for measuring the matching: about 1.1 records a person.
+    """What patient_identity knows of patients, and ``true_person``, for measuring the matching: about 1.1 records a
+    person.
 
     The same records as :func:`dedup.simulation.simulate` gives for that seed, without orders. Rows are sorted by
     facility_id and patient_id. A million persons take about ten seconds.
