@@ -26,7 +26,7 @@ from pathlib import Path
 
 from benchmarks.judging import peak_mb
 from dedup import pipeline
-from dedup.loading.identities import TOLD
+from dedup.loading.keys import filled, identity_id
 from dedup.settings import Settings, WarehouseSettings
 from dedup.simulation.records import records
 from dedup.warehouse import open_warehouse
@@ -61,7 +61,7 @@ def build(db: Path, lines: int, days: int) -> dict[str, Took]:
         con.execute(f"""
 CREATE TEMP TABLE person AS
 SELECT row_number() OVER (ORDER BY facility_id, patient_id) - 1 AS no,
-       {", ".join(f"{sql} AS {name}" for name, sql in TOLD.items())},
+       {identity_id("facility_id", "patient_id")} AS identity_id, {filled()} AS filled,
        * FROM (SELECT * REPLACE (nullif(sex, 'unknown') AS sex) FROM people);
 INSERT INTO code SELECT row_number() OVER (ORDER BY f.facility_id, c.code), 'vn-service', c.code, f.facility_id
 FROM (SELECT DISTINCT facility_id FROM person) AS f, (SELECT unnest({list(CODES)}) AS code) AS c;

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dedup.loading.keys import IDENTITY, identity_id
+from dedup.loading.keys import IDENTITY, filled, identity_id
 from dedup.schema import TABLES
 from dedup.warehouse import all_threads, count
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["TOLD", "begin_identities", "refresh_identities"]
+__all__ = ["begin_identities", "refresh_identities"]
 
 _PLAIN = ("national_id", "insurance_id", "full_name", "sex", "phone", "province", "address")
 #: Identities written up at once.
@@ -148,17 +148,13 @@ def _complete(con: duckdb.DuckDBPyConnection) -> None:
     # A precision without a date is nobody's, and a date has its own.
     still = ", ".join(f"{name} = coalesce(derived.{name}, b.{name})" for name in columns)
     con.execute(f"UPDATE derived SET {still} FROM before AS b WHERE b.patient_record_id = derived.patient_record_id")
-    con.execute(f"UPDATE derived SET {_NUMBERED} WHERE patient_record_id IN (SELECT patient_record_id FROM before)")
+    told = ", ".join(f"{name} = {sql}" for name, sql in _TOLD.items())
+    con.execute(f"UPDATE derived SET {told} WHERE patient_record_id IN (SELECT patient_record_id FROM before)")
     con.execute("DROP TABLE temp.before")
 
 
-#: What tells of a patient's columns without reading them: the number of an identity that says just this, and which are
-#: filled.
-TOLD = {
-    "identity_id": identity_id("facility_id", "patient_id"),
-    "filled": " + ".join(f"CAST({name} IS NOT NULL AS SMALLINT) * {1 << at}" for at, name in enumerate(IDENTITY)),
-}
-_NUMBERED = ", ".join(f"{name} = {sql}" for name, sql in TOLD.items())
+#: What tells of a patient's columns without reading them.
+_TOLD = {"identity_id": identity_id("facility_id", "patient_id"), "filled": filled()}
 _LATEST = ", ".join(
     f"max({{'at': last_at, 'text': {name}}}) FILTER ({name} IS NOT NULL).text AS {name}" for name in _PLAIN
 )
@@ -181,4 +177,4 @@ WITH part AS (
            l.birth.day AS birth_date, l.birth.precision AS birth_precision
     FROM latest AS l LEFT JOIN (FROM known ANTI JOIN whole USING (patient_record_id)) AS k USING (patient_record_id)
 )
-SELECT *, {", ".join(f"{sql} AS {name}" for name, sql in TOLD.items())} FROM told"""
+SELECT *, {", ".join(f"{sql} AS {name}" for name, sql in _TOLD.items())} FROM told"""

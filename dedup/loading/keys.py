@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["IDENTITY", "identity_id", "order_key", "patient_record_id"]
+__all__ = ["IDENTITY", "filled", "identity_id", "order_key", "patient_record_id"]
 
 #: The identity columns of an order line, as stored.
 IDENTITY = (
@@ -32,3 +32,8 @@ def identity_id(facility_id: str, patient_id: str) -> str:
     """SQL for the number of one way of writing a patient's identity; needs the columns of IDENTITY by name."""
     cells = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in IDENTITY)
     return f"CAST(md5_number_lower(concat_ws(chr(31), {facility_id}, {patient_id}, {cells})) >> 1 AS BIGINT)"
+
+
+def filled() -> str:
+    """SQL for a number that says bit by bit which columns of IDENTITY are filled, the first in the lowest bit."""
+    return " + ".join(f"CAST({name} IS NOT NULL AS SMALLINT) * {1 << at}" for at, name in enumerate(IDENTITY))
