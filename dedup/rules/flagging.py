@@ -14,7 +14,7 @@ from dedup.errors import ConfigError, Problem
 from dedup.rules.dictionary import write_dictionary
 from dedup.rules.facts import fact, number_dimensions
 from dedup.rules.judging import COVERAGES, REASONS, VERDICTS, judge_bucket, open_judge
-from dedup.rules.keeping import Period, add_flags, begin_flags, keep_flags
+from dedup.rules.keeping import HELD_BY, Period, add_flags, begin_flags, keep_flags
 from dedup.rules.reading import LIFETIME_SECONDS, Catalogue, read_catalogue
 from dedup.rules.recognition import laboratories
 from dedup.rules.resolving import RuleBook, resolve
@@ -175,11 +175,7 @@ SELECT o.facility_id, o.order_id, o.line_no,
        date_diff('second', prior_collected_at, o.ordered_at) / 3600 AS hours_since_prior,
        CASE WHEN a.valid < {LIFETIME_SECONDS} THEN prior_collected_at + to_seconds(a.valid) END AS valid_until,
        r.word AS rule_id, c.word AS coverage,
-       CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 'same_record'
-            WHEN mine.match_probability <= theirs.match_probability THEN CAST(mine.match_method AS VARCHAR)
-            ELSE CAST(theirs.match_method AS VARCHAR) END AS match_method,
-       CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 1.0
-            ELSE least(mine.match_probability, theirs.match_probability) END AS match_probability,
+       {", ".join(f"{sql} AS {name}" for name, sql in HELD_BY.items())},
        coalesce(o.price_vnd, t.price_vnd, 0) AS price_vnd,
        CASE WHEN v.word = 'avoidable' THEN coalesce(o.price_vnd, t.price_vnd, 0) ELSE 0 END AS avoidable_vnd,
        a.chain_avoidable, n.word AS verdict_if_recognised

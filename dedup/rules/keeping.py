@@ -10,10 +10,21 @@ import duckdb
 from dedup.schema import TABLES
 from dedup.warehouse import Run, Warehouse
 
-__all__ = ["Period", "add_flags", "begin_flags", "forget", "keep_flags", "within"]
+__all__ = ["HELD_BY", "Period", "add_flags", "begin_flags", "forget", "keep_flags", "within"]
 
 #: First and last day ordered.
 Period = tuple[datetime.date, datetime.date]
+
+#: What a flag says of how its person is held together: by the weaker of the records of order and prior, mine and theirs.
+HELD_BY = {
+    "match_method": """
+CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 'same_record'
+     WHEN mine.match_probability <= theirs.match_probability THEN CAST(mine.match_method AS VARCHAR)
+     ELSE CAST(theirs.match_method AS VARCHAR) END""",
+    "match_probability": """
+CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 1.0
+     ELSE least(mine.match_probability, theirs.match_probability) END""",
+}
 
 _KEY = TABLES["flag"].key
 _SAID = [name for name in TABLES["flag"].columns if name != "run_id"]
@@ -23,21 +34,24 @@ _SAME = " = ".join(f"hash({', '.join(f'{side}.{name}' for name in _SAID)})" for 
 
 def begin_flags(con: duckdb.DuckDBPyConnection, *, everything: bool, period: Period | None = None) -> None:
     """Set aside the flags that are about to be made again (all, those of ``period``, or those of the persons in
-    ``wanted`` from their ``since`` on), also those of persons that are no more."""
-    aside = "" if everything else f"WHERE {within(period)}"
+    ``wanted`` from their ``since`` on), also those of persons that are no more. Of those ``held``, the flags before are
+    said anew."""
+    aside, anew = "" if everything else f"WHERE {within(period)}", "FROM flag LIMIT 0"
     if not (everything or period):
         con.execute(f"CREATE OR REPLACE TEMP TABLE aside AS {_TOUCHED}")
-        aside = "WHERE rowid IN (FROM aside)"
+        aside, anew = "WHERE rowid IN (FROM aside)", _HELD
     con.execute(f"CREATE OR REPLACE TEMP TABLE old_flag AS FROM flag {aside}")
     con.execute(f"DELETE FROM flag {aside}")
     con.execute("DROP TABLE IF EXISTS temp.aside")
-    con.execute("CREATE OR REPLACE TEMP TABLE new_flag AS FROM flag LIMIT 0")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE new_flag AS {anew}")
 
 
 #: A person is named after one of their records: when the last goes, it is this one.
 _TOUCHED = """
 SELECT f.rowid FROM flag AS f JOIN wanted AS w ON w.person_id = f.person_id
 WHERE f.ordered_at >= coalesce(w.since, f.ordered_at)
+UNION
+SELECT f.rowid FROM flag AS f JOIN held AS h ON h.person_id = f.person_id WHERE f.ordered_at < h.since
 UNION
 SELECT f.rowid FROM flag AS f SEMI JOIN (
   SELECT patient_record_id AS person_id FROM todo WHERE stage = 'flag'
@@ -46,6 +60,11 @@ SELECT f.rowid FROM flag AS f SEMI JOIN (
   SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id
 ) AS named ON named.person_id = f.person_id
 ANTI JOIN patient_record AS p ON p.person_id = f.person_id"""
+_HELD = f"""
+SELECT f.* REPLACE ({", ".join(f"{sql} AS {name}" for name, sql in HELD_BY.items())})
+FROM old_flag AS f
+JOIN held AS mine ON mine.person_id = f.person_id AND mine.facility_id = f.facility_id AND f.ordered_at < mine.since
+JOIN held AS theirs ON theirs.person_id = f.person_id AND theirs.facility_id = f.prior_facility_id"""
 
 
 def add_flags(con: duckdb.DuckDBPyConnection, words: str, period: Period | None = None) -> None:

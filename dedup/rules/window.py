@@ -40,31 +40,38 @@ def choose_everybody(con: duckdb.DuckDBPyConnection) -> int:
 
 def choose_persons(con: duckdb.DuckDBPyConnection, book: RuleBook, *, period: Period | None, anew: bool) -> None:
     """Make ``wanted`` (person_id, since, recent): those with an order in ``period``, or those touched since flags were
-    last made.
+    last made; and ``held``, the records of those whose earlier flags only have to say anew how they are held together.
 
     ``since``: only what was ordered from then on is judged; NULL, as for everybody with ``anew`` or a ``period``: all.
-    Who is only held together by another method is judged if an earlier flag says by which.
     ``recent``: so late that their lines lie together at the end of the history.
+    ``held`` has one record of a facility (person_id, facility_id, since and what a flag says of a record). Of whom there
+    are two, a flag does not say which it means: they are judged.
     """
     waiting = "SELECT patient_record_id, since FROM todo WHERE stage = 'flag'"
     if period:
         waiting = f"""
 SELECT patient_record_id, CAST(NULL AS TIMESTAMP) FROM line WHERE superseded_by IS NULL AND {within(period)}"""
     con.execute(f"""
+CREATE OR REPLACE TEMP TABLE asked AS
+SELECT p.person_id, min(t.since) AS since, {anew} OR NOT bool_and(t.since IS NOT NULL) AS whole,
+       coalesce(bool_or(t.since = 'infinity'), false) AS held
+FROM ({waiting}) AS t(patient_record_id, since) JOIN patient_record AS p USING (patient_record_id)
+WHERE p.person_id IS NOT NULL GROUP BY p.person_id""")
+    con.execute("""
+CREATE OR REPLACE TEMP TABLE held AS
+SELECT p.person_id, p.facility_id, a.since, patient_record_id, match_method, match_probability
+FROM patient_record AS p JOIN (FROM asked WHERE held AND NOT whole) AS a ON a.person_id = p.person_id
+WHERE EXISTS (FROM flag AS f WHERE f.person_id = p.person_id AND f.ordered_at < a.since)""")
+    con.execute(f"""
 CREATE OR REPLACE TEMP TABLE wanted AS
-WITH asked AS (
-  SELECT p.person_id, min(t.since) AS since, {anew} OR NOT bool_and(t.since IS NOT NULL) AS whole,
-         coalesce(bool_or(t.since = 'infinity'), false) AS held
-  FROM ({waiting}) AS t(patient_record_id, since) JOIN patient_record AS p USING (patient_record_id)
-  WHERE p.person_id IS NOT NULL GROUP BY p.person_id
-), touched AS (
-  SELECT person_id, CASE WHEN NOT whole AND NOT (held AND EXISTS (
-           FROM flag AS f WHERE f.person_id = asked.person_id AND f.ordered_at < asked.since)) THEN since END AS since
-  FROM asked
+WITH twice AS (SELECT person_id FROM held GROUP BY person_id, facility_id HAVING count(*) > 1), touched AS (
+  SELECT person_id, CASE WHEN NOT whole AND person_id NOT IN (FROM twice) THEN since END AS since FROM asked
 )
 SELECT *, coalesce(since >= middle - to_seconds({_reach(book)}), false) AS recent
 FROM touched, (SELECT quantile_disc(since, 0.5) AS middle FROM touched WHERE since < 'infinity')
 WHERE since IS NULL OR since < 'infinity'""")
+    con.execute("DELETE FROM held WHERE person_id IN (SELECT person_id FROM wanted WHERE since IS NULL)")
+    con.execute("DROP TABLE asked")
 
 
 def choose_lines(con: duckdb.DuckDBPyConnection, book: RuleBook) -> int:

@@ -118,8 +118,31 @@ def held_anew(settings: Settings) -> None:
 def test_a_flag_says_how_its_person_is_held_now(settings: Settings) -> None:
     night(settings, line("A", "1", 1), line("B", "2", 5))
     held_anew(settings)
+    assert pipeline.flag(settings).counts["flag"]["lines"] == 0  # nobody is judged for it
+    assert said(settings, "flag", "order_id", "match_method", "match_probability", "run_id") == [("2", "fuzzy", 0.99, 2)]
+    history = said(settings, "flag_history", "order_id", "match_method", "run_id", "until_run_id")
+    assert history == [("2", "national_id", 1, 2)]
+
+
+def test_who_has_two_records_at_a_facility_is_judged_to_say_which_a_flag_means(settings: Settings) -> None:
+    night(settings, line("A", "1", 1), line("B", "2", 5), line("B", "3", 9).replace(",p,", ",q,"))
+    held_anew(settings)
+    assert pipeline.flag(settings).counts["flag"]["lines"] == 3
+    assert said(settings, "flag", "order_id", "prior_order_id", "match_method", "match_probability", "scope") == [
+        ("2", "1", "fuzzy", 0.99, "elsewhere"),
+        ("3", "1", "fuzzy", 0.99, "elsewhere"),
+        ("3", "2", "fuzzy", 0.99, "same_facility"),
+    ]
+
+
+def test_who_is_held_anew_and_has_a_new_order_is_told_both(settings: Settings) -> None:
+    night(settings, line("A", "1", 1), line("B", "2", 5), line("A", "4", 1, month=6), line("A", "5", 2, month=6))
+    with open_warehouse(settings.warehouse.path) as warehouse, warehouse.transaction() as con:
+        con.execute("UPDATE patient_record SET match_method = 'fuzzy', match_probability = 0.99")
+        con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, 'infinity' FROM patient_record")
+        con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, '2026-06-02' FROM patient_record")
     assert pipeline.flag(settings).counts["flag"]["lines"] == 2
-    assert said(settings, "flag", "order_id", "match_method", "match_probability") == [("2", "fuzzy", 0.99)]
+    assert said(settings, "flag", "order_id", "match_method", "run_id") == [("2", "fuzzy", 2), ("5", "same_record", 1)]
 
 
 def test_who_has_no_flag_is_not_judged_for_being_held_by_another_method(settings: Settings) -> None:
