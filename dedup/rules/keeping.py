@@ -15,7 +15,7 @@ __all__ = ["HELD_BY", "Period", "add_flags", "begin_flags", "forget", "keep_flag
 #: First and last day ordered.
 Period = tuple[datetime.date, datetime.date]
 
-#: What a flag says of how its person is held together: by the weaker of the records of order and prior, mine and theirs.
+#: What a flag says of how its person is held together: by the weaker of the records of its order and prior.
 HELD_BY = {
     "match_method": """
 CASE WHEN mine.patient_record_id = theirs.patient_record_id THEN 'same_record'

@@ -44,8 +44,8 @@ def choose_persons(con: duckdb.DuckDBPyConnection, book: RuleBook, *, period: Pe
 
     ``since``: only what was ordered from then on is judged; NULL, as for everybody with ``anew`` or a ``period``: all.
     ``recent``: so late that their lines lie together at the end of the history.
-    ``held`` has one record of a facility (person_id, facility_id, since and what a flag says of a record). Of whom there
-    are two, a flag does not say which it means: they are judged.
+    ``held`` has one record of a facility (person_id, facility_id, since and what a flag says of a record). Who has two
+    there is judged: a flag does not say which it means.
     """
     waiting = "SELECT patient_record_id, since FROM todo WHERE stage = 'flag'"
     if period:

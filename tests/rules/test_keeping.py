@@ -119,7 +119,9 @@ def test_a_flag_says_how_its_person_is_held_now(settings: Settings) -> None:
     night(settings, line("A", "1", 1), line("B", "2", 5))
     held_anew(settings)
     assert pipeline.flag(settings).counts["flag"]["lines"] == 0  # nobody is judged for it
-    assert said(settings, "flag", "order_id", "match_method", "match_probability", "run_id") == [("2", "fuzzy", 0.99, 2)]
+    assert said(settings, "flag", "order_id", "match_method", "match_probability", "run_id") == [
+        ("2", "fuzzy", 0.99, 2)
+    ]
     history = said(settings, "flag_history", "order_id", "match_method", "run_id", "until_run_id")
     assert history == [("2", "national_id", 1, 2)]
 
