@@ -139,10 +139,9 @@ def test_who_has_two_records_at_a_facility_is_judged_to_say_which_a_flag_means(s
 
 def test_who_is_held_anew_and_has_a_new_order_is_told_both(settings: Settings) -> None:
     night(settings, line("A", "1", 1), line("B", "2", 5), line("A", "4", 1, month=6), line("A", "5", 2, month=6))
-    with open_warehouse(settings.warehouse.path) as warehouse, warehouse.transaction() as con:
-        con.execute("UPDATE patient_record SET match_method = 'fuzzy', match_probability = 0.99")
-        con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, 'infinity' FROM patient_record")
-        con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, '2026-06-02' FROM patient_record")
+    held_anew(settings)
+    with open_warehouse(settings.warehouse.path) as warehouse:
+        warehouse.con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, '2026-06-02' FROM patient_record")
     assert pipeline.flag(settings).counts["flag"]["lines"] == 2
     assert said(settings, "flag", "order_id", "match_method", "run_id") == [("2", "fuzzy", 2), ("5", "same_record", 1)]
 
