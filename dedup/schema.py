@@ -31,7 +31,7 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 TIME_ZONE = "Asia/Ho_Chi_Minh"
 MONEY = "DECIMAL(18,3)"
 
@@ -366,33 +366,15 @@ _FLAG_COLUMNS = {
 
 _MATCHED = (
     Table(
-        "patient_record",
+        "match_person",
         "matching",
-        "A patient as one facility knows them, the person they are, and the normalised identity.",
+        "The person each patient record is, and how it is held there. Private: patient_record shows it.",
         {
             "patient_record_id": "BIGINT",
-            "facility_id": "VARCHAR",
-            "patient_id": "VARCHAR",
             "person_id": "BIGINT",
-            # no VARCHAR, as packing the words of a column costs more than all else that is done to it; and a night
-            # changes match_method in many places, which would have them packed anew
+            # no VARCHAR, as packing the words of a column costs more than all else that is done to it
             "match_method": f"ENUM{MATCH_METHODS}",
             "match_probability": "DOUBLE",
-            "id_type": f"ENUM{ID_TYPES}",  # blank when there is no number
-            "id_number": "VARCHAR",
-            "id_trusted": "BOOLEAN",  # fits the record's own sex and birth year
-            "insurance_numbers": "VARCHAR[]",  # last ten digits; never a temporary child card
-            "name": "VARCHAR",  # folded: lower case, no diacritics, single spaces
-            "family_name": "VARCHAR",
-            "middle_name": "VARCHAR",
-            "given_name": "VARCHAR",
-            "birth_date": "DATE",
-            "birth_precision": f"ENUM{BIRTH_PRECISIONS}",
-            "sex": f"ENUM{SEXES}",
-            "phone": "VARCHAR",
-            "province": "VARCHAR",
-            "ward": "VARCHAR",
-            "newborn": "BOOLEAN",
         },
         ("patient_record_id",),
     ),
@@ -417,8 +399,8 @@ _MATCHED = (
             "variant_id": "BIGINT",  # 63 bits of the MD5 of the identity: the same in every warehouse
             "id_grade": "TINYINT",  # 0 no evidence, 1 plausible, 2 trusted
             "settled": "BOOLEAN",  # has a trusted CCCD
-            "texts": "VARCHAR",  # all that are compared, one behind the other (dedup/matching/variants.py)
-            "numbers": "INTEGER",  # date of birth, sex, type of id, newborn or not
+            "texts": "VARCHAR",  # KEPT_TEXTS, one behind the other
+            "numbers": "INTEGER",  # KEPT_NUMBERS, bits beside bits
             # hashes of the blocking keys of dedup/matching/blocking.py; NULL meets nobody
             "block_id": "UINTEGER",
             "block_id_first": "UINTEGER",
@@ -553,7 +535,63 @@ _MATCHED = (
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES + _MATCHED}
 
+#: What ``texts`` of match_variant is made of: blank where there is none, APART between two.
+KEPT_TEXTS = ("id_number", "name", "family_name", "middle_name", "given_name", "phone", "province", "ward",
+              "marked_given", "insurance_numbers")  # fmt: skip
+APART = "\x1f"  #: stands in no text
+#: What ``numbers`` of match_variant is made of, from its highest bits down, and how many bits each has; 0: unknown.
+KEPT_NUMBERS = {"year": 12, "month": 4, "day": 5, "birth_precision": 2, "sex": 2, "id_type": 3, "newborn": 1}
+#: The words that some of them number from 1 on.
+KEPT_WORDS = {"birth_precision": BIRTH_PRECISIONS, "sex": SEXES, "id_type": ID_TYPES}
+
+
+def kept_text(name: str) -> str:
+    """SQL: one of KEPT_TEXTS, taken out of ``texts``."""
+    return f"nullif(string_split(texts, chr({ord(APART)}))[{KEPT_TEXTS.index(name) + 1}], '')"
+
+
+def kept_number(name: str) -> str:
+    """SQL: one of KEPT_NUMBERS, taken out of ``numbers``."""
+    below = sum(list(KEPT_NUMBERS.values())[list(KEPT_NUMBERS).index(name) + 1 :])
+    return f"((numbers >> {below}) & {(1 << KEPT_NUMBERS[name]) - 1})"
+
+
+def kept_word(name: str) -> str:
+    """SQL: one of KEPT_WORDS, taken out of ``numbers``, as an ENUM."""
+    return f"CAST({list(KEPT_WORDS[name])}[{kept_number(name)}] AS ENUM{KEPT_WORDS[name]})"
+
+
+#: The normalised identity as patient_record shows it.
+_BORN = ", ".join(kept_number(name) for name in ("year", "month", "day"))
+NORMALISED: dict[str, str] = {
+    "id_type": kept_word("id_type"),  # blank when there is no number
+    "id_number": kept_text("id_number"),
+    "id_trusted": "id_grade = 2",  # fits the record's own sex and birth year
+    "insurance_numbers": f"string_split({kept_text('insurance_numbers')}, ' ')",  # ten digits; no temporary child card
+    "name": kept_text("name"),  # folded: lower case, no diacritics, single spaces
+    "family_name": kept_text("family_name"),
+    "middle_name": kept_text("middle_name"),
+    "given_name": kept_text("given_name"),
+    "birth_date": f"CASE WHEN {kept_number('year')} > 0 THEN make_date({_BORN}) END",
+    "birth_precision": kept_word("birth_precision"),
+    "sex": kept_word("sex"),
+    "phone": kept_text("phone"),
+    "province": kept_text("province"),
+    "ward": kept_text("ward"),
+    "newborn": f"{kept_number('newborn')} = 1",
+}
+
 VIEWS: dict[str, str] = {
+    # A patient as one facility knows them, the person they are, and the normalised identity.
+    "patient_record": f"""
+CREATE OR REPLACE VIEW patient_record AS
+SELECT p.patient_record_id, i.facility_id, i.patient_id, p.person_id, p.match_method, p.match_probability,
+       {", ".join(f"{sql} AS {name}" for name, sql in NORMALISED.items())}
+FROM match_person AS p
+LEFT JOIN patient_identity AS i ON i.patient_record_id = p.patient_record_id
+LEFT JOIN match_record AS r ON r.patient_record_id = p.patient_record_id
+LEFT JOIN match_variant AS v ON v.variant_no = r.variant_no
+""",
     "order_line": """
 CREATE OR REPLACE VIEW order_line AS
 SELECT l.facility_id, l.order_id, l.line_no, l.patient_record_id, p.person_id, t.test_id,
@@ -564,7 +602,7 @@ FROM line AS l
 JOIN delivery AS d ON d.delivery_no = l.delivery_no
 JOIN code AS c ON c.code_id = l.code_id
 LEFT JOIN code_test AS t ON t.code_id = l.code_id
-LEFT JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
+LEFT JOIN match_person AS p ON p.patient_record_id = l.patient_record_id
 WHERE l.superseded_by IS NULL
 """,
 }

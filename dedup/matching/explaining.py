@@ -59,8 +59,9 @@ def explain_pair(
     con = warehouse.con
     rows = [
         con.execute(
-            "SELECT patient_record_id, variant_no, person_id FROM patient_record "
-            "JOIN match_record USING (patient_record_id) WHERE facility_id = ? AND patient_id = ?",
+            "SELECT patient_record_id, variant_no, person_id FROM patient_identity "
+            "JOIN match_person USING (patient_record_id) JOIN match_record USING (patient_record_id) "
+            "WHERE facility_id = ? AND patient_id = ?",
             list(key),
         ).fetchone()
         for key in (first, second)
@@ -96,7 +97,7 @@ def explain_lines(
     """The same for the patients of two order lines (facility_id, order_id, line_no); None for one patient record."""
     keys = [
         warehouse.con.execute(
-            "SELECT p.facility_id, p.patient_id FROM line JOIN patient_record AS p USING (patient_record_id) "
+            "SELECT p.facility_id, p.patient_id FROM line JOIN patient_identity AS p USING (patient_record_id) "
             "WHERE line.superseded_by IS NULL AND line.facility_id = ? AND order_id = ? AND line_no = ?",
             list(line),
         ).fetchone()

@@ -36,7 +36,7 @@ class Arrivals:
 def take_in(con: duckdb.DuckDBPyConnection, *, everything: bool) -> Arrivals:
     """Normalise the records in todo (or all, nothing of which may be kept), and give them their variants, new ones
     where needed. Of all records there is no ``stirred`` and no ``unused``."""
-    source, known = "patient_identity", "patient_record"
+    source, known = "patient_identity", "match_person"
     if not everything:
         source, known = "arriving", "waiting"
         _look_up(con)
@@ -82,11 +82,10 @@ def _look_up(con: duckdb.DuckDBPyConnection) -> None:
           SELECT rowid AS place, variant_no FROM match_record SEMI JOIN waiting USING (patient_record_id)""")
 
 
-#: What is kept of a normalised record: what patient_record and match_variant hold, and what to compare.
-_NORMALISED = """
-  patient_record_id, facility_id, patient_id, variant_id, id_type, id_number, id_grade, insurance_numbers, name,
-  split_part(marked, ' ', -1) AS marked_given, family_name, middle_name, given_name, birth_date, birth_precision, sex,
-  phone, province, ward, newborn, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled"""
+#: What is kept of a normalised record, but for its blocking keys.
+_NORMALISED = f"""
+  patient_record_id, variant_id, id_grade, coalesce(id_type = 'cccd' AND id_grade = 2, false) AS settled,
+  {packed_sql()}"""
 
 
 def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
@@ -125,5 +124,4 @@ def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
 def _add_new(con: duckdb.DuckDBPyConnection, last: int) -> None:
     """Put the variants met for the first time into match_variant."""
     names = ", ".join(TABLES["match_variant"].columns)
-    new = f"FROM ({arrived_sql()}) WHERE variant_no > {last:d}"
-    con.execute(f"INSERT INTO match_variant SELECT {names} FROM (SELECT *, {packed_sql()} {new})")
+    con.execute(f"INSERT INTO match_variant SELECT {names} FROM ({arrived_sql()}) WHERE variant_no > {last:d}")

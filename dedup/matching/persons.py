@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dedup.schema import TABLES
 from dedup.warehouse import all_threads, count
 
 if TYPE_CHECKING:
@@ -12,28 +11,31 @@ if TYPE_CHECKING:
 
 __all__ = ["write_persons"]
 
-#: Columns of patient_record that come from clustering, not from normalising.
-_DECIDED = ("person_id", "match_method", "match_probability")
-
 
 def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]:
-    """Write ``placed`` and ``normalised`` into patient_record, log what changed, and tell whom to judge again.
+    """Write ``placed`` into match_person, log what changed, and tell whom to judge again.
 
     ``placed`` holds every record of every touched component (patient_record_id, cluster, match_method,
-    match_probability), ``normalised`` the new and changed ones, ``gone`` those that are no more. A person
-    is named after their record with the earliest first_ordered_at (ties: smallest facility_id, patient_id), so
-    the name follows from the content alone. Returns counts.
+    match_probability), ``gone`` those that are no more. A person is named after their record with the earliest
+    first_ordered_at (ties: smallest facility_id, patient_id), so the name follows from the content alone. Returns
+    counts.
     """
+    anew = ""
     with all_threads(con):
-        if count(con, "SELECT count(*) FROM (FROM patient_record LIMIT 1)"):
-            _settle(con, _OLD, "LEFT JOIN patient_record AS old USING (patient_record_id)")
+        if count(con, "SELECT count(*) FROM (FROM match_person LIMIT 1)"):
+            _settle(con, _OLD, "LEFT JOIN match_person AS old USING (patient_record_id)")
             _log(con, run_id)
             _judge_again(con)
-            _take_back(con)
+            anew = "WHERE held_anew OR person_id IS DISTINCT FROM old_person_id"
+            con.execute(f"""
+              DELETE FROM match_person WHERE patient_record_id IN
+                (FROM gone UNION ALL SELECT patient_record_id FROM settled {anew})""")
         else:
             _settle(con)
             con.execute(_ASK.format(since="NULL", records="FROM settled"))
-    _write(con)
+    con.execute(f"""
+      INSERT INTO match_person
+      SELECT patient_record_id, person_id, match_method, match_probability FROM settled {anew}""")
     counts = con.execute(
         """
       SELECT count(DISTINCT new_person_id) FILTER (reason = 'merge'),
@@ -108,35 +110,13 @@ def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
     moved = """
       WITH moved AS (
         SELECT person_id, old_person_id FROM settled WHERE old_person_id <> person_id
-        UNION ALL SELECT NULL, person_id FROM patient_record SEMI JOIN gone USING (patient_record_id)
+        UNION ALL SELECT NULL, person_id FROM match_person SEMI JOIN gone USING (patient_record_id)
       ), person AS (SELECT person_id FROM moved UNION ALL SELECT old_person_id FROM moved)
       SELECT patient_record_id FROM (FROM settled WHERE old_person_id IS NULL)
         ANTI JOIN (FROM todo WHERE stage = 'flag') AS waiting USING (patient_record_id)
       UNION SELECT patient_record_id FROM settled SEMI JOIN person USING (person_id)
-      UNION SELECT patient_record_id FROM patient_record
+      UNION SELECT patient_record_id FROM match_person
         SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id)"""
     held = "SELECT patient_record_id FROM settled WHERE old_person_id IS NOT NULL AND held_anew AND had_others"
     con.execute(_ASK.format(since="NULL", records=moved))
     con.execute(_ASK.format(since="'infinity'", records=held))
-
-
-def _take_back(con: duckdb.DuckDBPyConnection) -> None:
-    """Drop what is written anew, and what is no more; of the others only the person changes."""
-    con.execute("DELETE FROM patient_record WHERE patient_record_id IN (FROM gone)")
-    con.execute(f"""
-      UPDATE patient_record SET {", ".join(f"{name} = s.{name}" for name in _DECIDED)}
-      FROM (FROM settled ANTI JOIN normalised USING (patient_record_id)) AS s
-      WHERE s.patient_record_id = patient_record.patient_record_id
-        AND (s.held_anew OR s.old_person_id <> s.person_id)""")
-    con.execute("DELETE FROM patient_record WHERE patient_record_id IN (SELECT patient_record_id FROM normalised)")
-
-
-def _write(con: duckdb.DuckDBPyConnection) -> None:
-    columns = TABLES["patient_record"].columns
-    values = ", ".join(
-        f"s.{name}" if name in _DECIDED else "a.id_grade = 2" if name == "id_trusted" else f"a.{name}"
-        for name in columns
-    )
-    con.execute(f"""
-      INSERT INTO patient_record ({", ".join(columns)})
-      SELECT {values} FROM normalised AS a JOIN settled AS s USING (patient_record_id)""")

@@ -218,6 +218,6 @@ def _write_placed(
         }
     )
     con.register("result", result)
-    method = f"CAST(match_method AS {TABLES['patient_record'].columns['match_method']}) AS match_method"
+    method = f"CAST(match_method AS {TABLES['match_person'].columns['match_method']}) AS match_method"
     con.execute(f"CREATE OR REPLACE TEMP TABLE placed AS SELECT * REPLACE ({method}) FROM result")
     con.unregister("result")

@@ -217,8 +217,9 @@ def review_import(warehouse: Warehouse, run: Run, settings: Settings, source: Pa
     known = {
         (facility, patient): record
         for facility, patient, record in con.execute(
-            "SELECT facility_id, patient_id, patient_record_id FROM patient_record SEMI JOIN "
-            "(SELECT unnest(?) AS facility_id, unnest(?) AS patient_id) AS asked USING (facility_id, patient_id)",
+            "SELECT facility_id, patient_id, patient_record_id FROM patient_identity SEMI JOIN "
+            "(SELECT unnest(?) AS facility_id, unnest(?) AS patient_id) AS asked USING (facility_id, patient_id) "
+            "WHERE patient_record_id IN (SELECT patient_record_id FROM match_person)",
             [[row[key] for row in rows for key in ("facility_a", "facility_b")],
              [row[key] for row in rows for key in ("patient_a", "patient_b")]],
         ).fetchall()

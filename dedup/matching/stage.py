@@ -1,4 +1,4 @@
-"""The stage ``match``: patient_identity in, patient_record and person_change out."""
+"""The stage ``match``: patient_identity in, match_person (with it patient_record) and person_change out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MatchSummary:
 def match(warehouse: Warehouse, run: Run, settings: Settings, *, train: bool = False) -> MatchSummary:
     """Say which person each patient record is.
 
-    Reads patient_identity and the ``match`` rows of todo; writes patient_record and person_change, empties those
+    Reads patient_identity and the ``match`` rows of todo; writes match_person and person_change, empties those
     rows, and puts every record of a touched person into todo for the stage ``flag``. One transaction.
 
     With ``train`` the scorecard is learnt anew from the warehouse's own ids, kept in the warehouse, and everything
@@ -53,7 +53,7 @@ def match(warehouse: Warehouse, run: Run, settings: Settings, *, train: bool = F
 def forget(warehouse: Warehouse, run: Run) -> None:
     """Drop what is kept of patient records that are no more: changes of their person, and human decisions. One
     transaction; counts go to the stage ``retention``."""
-    gone = "NOT IN (SELECT patient_record_id FROM patient_record)"
+    gone = "NOT IN (SELECT patient_record_id FROM match_person)"
     with run.stage("retention") as stage, warehouse.transaction() as con:
         for name, sql in {
             "person_changes": f"DELETE FROM person_change WHERE patient_record_id {gone}",
@@ -94,7 +94,7 @@ def _match(
     summary = MatchSummary(
         records=arrivals.records,
         pairs=pairs,
-        persons=count(con, "SELECT count(*) FROM patient_record WHERE person_id = patient_record_id"),
+        persons=count(con, "SELECT count(*) FROM match_person WHERE person_id = patient_record_id"),
         review=count(con, "SELECT count(*) FROM match_edge WHERE method = 3"),
         merged=changes["persons_merged"],
         split=changes["persons_split"],

@@ -17,6 +17,8 @@ import numpy as np
 from dedup.matching import blocking
 from dedup.matching.comparing import FIELDS
 from dedup.matching.model import Scorecard
+from dedup.schema import kept_number, kept_text
+from dedup.warehouse import count
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,6 +44,7 @@ _ROUNDS = 60
 #: The share of persons' pairs whose numbers differ by mistake: where its estimate starts, and its limit.
 _SLIP, _MOST_SLIPS = 0.005, 0.05
 _FREQUENT = 1e-4
+_NAME_PARTS = ("family_name", "middle_name", "given_name")
 _BATCH = 500_000
 
 
@@ -218,17 +221,21 @@ def name_frequencies(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, floa
     """Share of persons with each family, middle and given name; identities with one trusted id count once."""
     from dedup.matching.variants import arrived_sql
 
-    shares: dict[str, dict[str, float]] = {}
-    for part in ("family", "middle", "given"):
+    told = ", ".join(f"{kept_text(name)} AS {name}" for name in ("id_number", "name", *_NAME_PARTS))
+    con.execute(f"""
+      CREATE OR REPLACE TEMP TABLE named AS
+      SELECT {", ".join(_NAME_PARTS)}
+      FROM (SELECT variant_no, variant_id, settled, {told} FROM ({arrived_sql()}) WHERE {kept_number("newborn")} = 0)
+      WHERE name IS NOT NULL
+      QUALIFY row_number() OVER (
+        PARTITION BY CASE WHEN settled THEN id_number ELSE CAST(variant_no AS VARCHAR) END ORDER BY variant_id) = 1""")
+    persons = count(con, "SELECT count(*) FROM named")
+    shares = {}
+    for name in _NAME_PARTS:
         rows = con.execute(f"""
-          WITH person AS (
-            SELECT {part}_name AS name FROM ({arrived_sql()}) WHERE NOT newborn AND name IS NOT NULL
-            QUALIFY row_number() OVER (
-              PARTITION BY CASE WHEN settled THEN id_number ELSE CAST(variant_no AS VARCHAR) END
-              ORDER BY variant_id) = 1
-          ), total AS (SELECT count(*) AS persons FROM person),
-          token AS (SELECT unnest(string_split(name, ' ')) AS token FROM person WHERE name IS NOT NULL)
-          SELECT token, round(count(*) / any_value(persons), 6) AS share FROM token, total
-          GROUP BY token HAVING count(*) / any_value(persons) >= {_FREQUENT} ORDER BY token""").fetchall()
-        shares[part] = dict(rows)
+          SELECT token, round(count(*) / {persons}, 6) AS share
+          FROM (SELECT unnest(string_split({name}, ' ')) AS token FROM named WHERE {name} IS NOT NULL)
+          GROUP BY token HAVING count(*) / {persons} >= {_FREQUENT} ORDER BY token""").fetchall()
+        shares[name.removesuffix("_name")] = dict(rows)
+    con.execute("DROP TABLE named")
     return shares

@@ -34,10 +34,12 @@ QUALIFY row_number() OVER (
 # The records of the persons looked at: all there are or, for a few facilities, those of the persons known there.
 _RECORD = """
 CREATE TEMP {kind} report_record AS
-SELECT patient_record_id, facility_id, person_id FROM patient_record WHERE person_id IS NOT NULL {condition}
+SELECT patient_record_id, i.facility_id, p.person_id
+FROM match_person AS p JOIN patient_identity AS i USING (patient_record_id) WHERE p.person_id IS NOT NULL {condition}
 """
 _KNOWN_THERE = """AND person_id IN (
-  SELECT person_id FROM patient_record WHERE facility_id IN (SELECT facility_id FROM report_facility WHERE chosen))"""
+  SELECT person_id FROM match_person JOIN patient_identity USING (patient_record_id)
+  WHERE facility_id IN (SELECT facility_id FROM report_facility WHERE chosen))"""
 
 # Their order lines, but for those that were cancelled or rejected. For a few facilities they are read in two passes, as
 # only the facilities' own lines need all columns: of ten million lines, each column costs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from dedup.errors import UsageError
-from dedup.schema import TABLES
+from dedup.schema import NORMALISED, TABLES
 
 __all__ = ["EXPORTS", "columns_of", "select"]
 
@@ -33,7 +33,7 @@ def select(what: str, *, identified: bool = False, ordered: bool = True) -> str:
     if what == "flags":
         columns = ", ".join(name for name in TABLES["flag"].columns if name != _PRIVATE)
     elif what == "patients":
-        more = [name for name in TABLES["patient_record"].columns if name not in (*_PATIENT, "patient_record_id")]
+        more = list(NORMALISED)
         columns = ", ".join([*_PATIENT, *(more if identified else ())])
     query = f"SELECT {columns} FROM {table}"
     return f"{query} ORDER BY {', '.join(key)}" if ordered else query

@@ -48,7 +48,7 @@ def flag(
     With a ``period`` it is the lines ordered in it that are judged, and what was touched goes on waiting; the flags are
     those ``everything`` would give them.
 
-    Reads line, code, facility, patient_record, patient_identity and todo; writes flag, flag_history, flag_state, test,
+    Reads line, code, facility, match_person, patient_identity and todo; writes flag, flag_history, flag_state, test,
     rule and code_test. Raises ConfigError when the profile has no validity row.
     """
     catalogue = read_catalogue(settings.rules.catalogue, settings.rules.overlay)

@@ -59,7 +59,7 @@ SELECT f.rowid FROM flag AS f SEMI JOIN (
   SELECT c.old_person_id FROM person_change AS c
   SEMI JOIN (FROM todo WHERE stage = 'flag') AS t ON t.patient_record_id = c.patient_record_id
 ) AS named ON named.person_id = f.person_id
-ANTI JOIN patient_record AS p ON p.person_id = f.person_id"""
+ANTI JOIN match_person AS p ON p.person_id = f.person_id"""
 _HELD = f"""
 SELECT f.* REPLACE ({", ".join(f"{sql} AS {name}" for name, sql in HELD_BY.items())})
 FROM old_flag AS f

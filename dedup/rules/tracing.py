@@ -117,7 +117,7 @@ def trace(warehouse: Warehouse, settings: Settings, facility_id: str, order_id: 
     catalogue = read_catalogue(settings.rules.catalogue, settings.rules.overlay)
     book = resolve_profile(catalogue, settings.rules.profile)
     found = con.execute(
-        "SELECT p.person_id, l.line_id FROM line AS l JOIN patient_record AS p "
+        "SELECT p.person_id, l.line_id FROM line AS l JOIN match_person AS p "
         "ON p.patient_record_id = l.patient_record_id "
         "WHERE l.superseded_by IS NULL AND l.facility_id = ? AND l.order_id = ? AND l.line_no = ?",
         [facility_id, order_id, line_no],
@@ -149,7 +149,7 @@ SELECT l.line_id, l.facility_id, l.order_id, l.line_no, t.test_id, c.test_code, 
        l.performing_facility_id, l.ordered_at, coalesce(l.collected_at, l.resulted_at, l.ordered_at), l.resulted_at,
        l.status, l.abnormal_flag, coalesce(l.setting, 'unknown'), l.order_reason
 FROM line AS l
-JOIN patient_record AS p ON p.patient_record_id = l.patient_record_id
+JOIN match_person AS p ON p.patient_record_id = l.patient_record_id
 JOIN code AS c ON c.code_id = l.code_id
 LEFT JOIN code_test AS t ON t.code_id = l.code_id
 LEFT JOIN test AS x ON x.test_id = t.test_id

@@ -77,7 +77,7 @@ INSERT INTO code SELECT row_number() OVER (ORDER BY code_system, test_code, faci
 INSERT INTO patient_identity (patient_record_id, birth_date)
 SELECT row_number() OVER (ORDER BY person, birth_date), birth_date
 FROM (SELECT DISTINCT person, birth_date FROM given_line);
-INSERT INTO patient_record (patient_record_id, person_id, match_method, match_probability)
+INSERT INTO match_person
 SELECT row_number() OVER (ORDER BY person, birth_date), dense_rank() OVER (ORDER BY person), 'given', 1
 FROM (SELECT DISTINCT person, birth_date FROM given_line);
 INSERT INTO line BY NAME

@@ -31,9 +31,7 @@ _RECORD = "patient_record_id, p.person_id, match_method, match_probability"
 def choose_everybody(con: duckdb.DuckDBPyConnection) -> int:
     """Make ``chosen`` (every current line) and ``record`` (every patient record); the number of lines."""
     _drop(con)
-    con.execute(
-        f"CREATE TEMP VIEW record AS SELECT {_RECORD}, CAST(NULL AS TIMESTAMP) AS since FROM patient_record AS p"
-    )
+    con.execute(f"CREATE TEMP VIEW record AS SELECT {_RECORD}, CAST(NULL AS TIMESTAMP) AS since FROM match_person AS p")
     con.execute(f"CREATE TEMP VIEW chosen AS SELECT {', '.join(_READ)} FROM line WHERE superseded_by IS NULL")
     return count(con, "SELECT count(*) FROM chosen")
 
@@ -55,12 +53,13 @@ SELECT patient_record_id, CAST(NULL AS TIMESTAMP) FROM line WHERE superseded_by 
 CREATE OR REPLACE TEMP TABLE asked AS
 SELECT p.person_id, min(t.since) AS since, {anew} OR NOT bool_and(t.since IS NOT NULL) AS whole,
        coalesce(bool_or(t.since = 'infinity'), false) AS held
-FROM ({waiting}) AS t(patient_record_id, since) JOIN patient_record AS p USING (patient_record_id)
+FROM ({waiting}) AS t(patient_record_id, since) JOIN match_person AS p USING (patient_record_id)
 WHERE p.person_id IS NOT NULL GROUP BY p.person_id""")
     con.execute("""
 CREATE OR REPLACE TEMP TABLE held AS
-SELECT p.person_id, p.facility_id, a.since, patient_record_id, match_method, match_probability
-FROM patient_record AS p JOIN (FROM asked WHERE held AND NOT whole) AS a ON a.person_id = p.person_id
+SELECT p.person_id, i.facility_id, a.since, p.patient_record_id, match_method, match_probability
+FROM match_person AS p JOIN (FROM asked WHERE held AND NOT whole) AS a ON a.person_id = p.person_id
+JOIN patient_identity AS i ON i.patient_record_id = p.patient_record_id
 WHERE EXISTS (FROM flag AS f WHERE f.person_id = p.person_id AND f.ordered_at < a.since)""")
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE wanted AS
@@ -80,7 +79,7 @@ def choose_lines(con: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
     _drop(con)
     con.execute(f"""
 CREATE TEMP TABLE chosen_record AS
-SELECT {_RECORD}, w.since, w.recent FROM patient_record AS p JOIN wanted AS w ON w.person_id = p.person_id""")
+SELECT {_RECORD}, w.since, w.recent FROM match_person AS p JOIN wanted AS w ON w.person_id = p.person_id""")
     con.execute("CREATE TEMP VIEW record AS FROM chosen_record")
     late, lookups = _late(con, book), _lookups(con)
     if lookups is None:

@@ -146,4 +146,28 @@ filled = CAST(national_id IS NOT NULL AS SMALLINT) * 1 + CAST(insurance_id IS NO
   + CAST(address IS NOT NULL AS SMALLINT) * 256""",
         ),
     ),
+    Migration(
+        11,
+        "patient_record is a view: what it tells of an identity is kept once, where it is compared",
+        (
+            """
+CREATE TABLE match_person (
+  patient_record_id BIGINT, person_id BIGINT,
+  match_method ENUM('national_id', 'insurance_id', 'fuzzy', 'review', 'single', 'given'), match_probability DOUBLE
+)""",
+            """
+INSERT INTO match_person SELECT patient_record_id, person_id, match_method, match_probability FROM patient_record""",
+            """
+UPDATE match_variant SET numbers = told.numbers FROM (
+  SELECT variant_no, any_value(CAST(
+    coalesce(year(birth_date), 0) * 131072 + coalesce(month(birth_date), 0) * 8192 + coalesce(day(birth_date), 0) * 256
+    + CASE birth_precision WHEN 'day' THEN 1 WHEN 'month' THEN 2 WHEN 'year' THEN 3 ELSE 0 END * 64
+    + CASE sex WHEN 'male' THEN 1 WHEN 'female' THEN 2 WHEN 'unknown' THEN 3 ELSE 0 END * 16
+    + CASE id_type WHEN 'cccd' THEN 1 WHEN 'cmnd' THEN 2 WHEN 'passport' THEN 3 WHEN 'other' THEN 4 ELSE 0 END * 2
+    + CAST(coalesce(newborn, false) AS INTEGER) AS INTEGER)) AS numbers
+  FROM patient_record JOIN match_record USING (patient_record_id) GROUP BY variant_no
+) AS told WHERE told.variant_no = match_variant.variant_no""",
+            "DROP TABLE patient_record",
+        ),
+    ),
 )

@@ -10,9 +10,9 @@ from unittest import mock
 
 import pytest
 
-from dedup.matching import clustering
-from dedup.matching.identities import take_in
-from dedup.matching.variants import Coded, arrived_sql, read_variants
+from dedup.matching import clustering, normalising
+from dedup.matching.variants import Coded, read_variants, variant_id_sql
+from dedup.schema import NORMALISED
 from dedup.settings import WarehouseSettings
 from dedup.simulation.rates import ErrorRates
 from dedup.simulation.records import records
@@ -167,12 +167,19 @@ def test_what_is_compared_is_kept_as_it_came(world: Any) -> None:
         add_records(warehouse, [{}, {"birth_date": "1980"}, {"birth_date": "1980-05", "full_name": "A"}, strange])
         warehouse.con.register("part", world)
         warehouse.con.execute(f"INSERT INTO patient_identity ({COLUMNS}) SELECT {COLUMNS} FROM part")
-        take_in(warehouse.con, everything=True)
-        came = warehouse.con.execute(f"FROM ({arrived_sql()}) ORDER BY variant_id").to_arrow_table().to_pylist()
+        came = _normalised(warehouse)
+        run_match(warehouse)
         kept = read_variants(warehouse.con)
+        shown = warehouse.con.execute("FROM patient_record").to_arrow_table().to_pylist()
         assert len(read_variants(warehouse.con, "WHERE false")) == 0
+    by_record = {one["patient_record_id"]: one | {"id_trusted": one["id_grade"] == 2} for one in came}
+    assert len(shown) == len(by_record)
+    for one in shown:
+        expected = by_record[one["patient_record_id"]]
+        for name in ("facility_id", "patient_id", *NORMALISED):
+            assert one[name] == expected[name], name
+    came = [one for _, one in sorted({one["variant_id"]: one for one in came}.items())]
     assert len(came) == len(kept) > len(world) // 2
-    assert kept.number.tolist() == [one["variant_no"] for one in came]
     for name in ("variant_id", "id_grade", "newborn"):
         assert getattr(kept, name).tolist() == [one[name] for one in came], name
     assert kept.sex.tolist() == [("unknown", "male", "female").index(one["sex"]) for one in came]
@@ -180,11 +187,20 @@ def test_what_is_compared_is_kept_as_it_came(world: Any) -> None:
                                      for one in came]  # fmt: skip
     born = [_born(one["birth_date"], one["birth_precision"]) for one in came]
     assert list(zip(kept.year.tolist(), kept.month.tolist(), kept.day.tolist(), strict=True)) == born
-    for name in ("id_number", "name", "family_name", "middle_name", "given_name", "phone", "province", "ward",
-                 "marked_given"):  # fmt: skip
-        assert _written(kept.text[name]) == [one[name] or None for one in came], name
+    for name in ("id_number", "name", "family_name", "middle_name", "given_name", "phone", "province", "ward"):
+        assert _written(kept.text[name]) == [one[name] for one in came], name
+    assert _written(kept.text["marked_given"]) == [(one["marked"] or "").split(" ")[-1] or None for one in came]
     cards = [" ".join(one["insurance_numbers"] or []) or None for one in came]
     assert _written(kept.text["insurance_numbers"]) == cards
+
+
+def _normalised(warehouse: Warehouse) -> list[dict[str, Any]]:
+    con, source = warehouse.con, "patient_identity"
+    normalising.prepare(con, source)
+    found = con.execute(f"SELECT *, {variant_id_sql()} AS variant_id FROM ({normalising.normalise_sql(source)})")
+    rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+    normalising.drop(con)
+    return rows
 
 
 def _born(date: datetime.date | None, precision: str | None) -> tuple[int, int, int]:

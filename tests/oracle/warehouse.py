@@ -61,9 +61,11 @@ def fill(warehouse: Warehouse, world: World) -> None:
         con.execute("INSERT INTO code VALUES (?, 'local', ?, 'any')", [at, test])
     for (person, birth), record in records.items():
         con.execute(
-            "INSERT INTO patient_record (patient_record_id, facility_id, person_id, match_method, match_probability)"
-            " VALUES (?, 'f', ?, 'national_id', 1)", [record, people[person]])  # fmt: skip
-        con.execute("INSERT INTO patient_identity (patient_record_id, birth_date) VALUES (?, ?)", [record, birth])
+            "INSERT INTO match_person (patient_record_id, person_id, match_method, match_probability)"
+            " VALUES (?, ?, 'national_id', 1)", [record, people[person]])  # fmt: skip
+        con.execute(
+            "INSERT INTO patient_identity (patient_record_id, facility_id, birth_date) VALUES (?, 'f', ?)",
+            [record, birth])  # fmt: skip
     rows = [
         {
             "line_id": at, "facility_id": x.facility_id, "order_id": x.order_id, "line_no": x.line_no,

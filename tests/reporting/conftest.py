@@ -141,15 +141,20 @@ def fill(warehouse: Warehouse) -> None:
         for facility in (1, 2, 3):
             insert(
                 warehouse,
-                "patient_record",
+                "patient_identity",
                 patient_record_id=person * 10 + facility,
                 facility_id=f"0000{facility}",
                 patient_id=f"P{person}",
+                full_name="Nguyễn Văn A",
+                national_id="001090000001",
+            )
+            insert(
+                warehouse,
+                "match_person",
+                patient_record_id=person * 10 + facility,
                 person_id=person,
                 match_method="national_id",
                 match_probability=1.0,
-                name="nguyen van a",
-                id_number="001090000001",
             )
     add_line(warehouse, 1, "00001", 1, 1, 0, price_vnd=None)
     add_line(warehouse, 2, "00002", 1, 1, 24, price_vnd=None, ordered_by="BS2")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dedup.schema import TABLES
+from dedup.schema import APART, KEPT_TEXTS
 from dedup.warehouse import open_warehouse
 
 WHEN = datetime.datetime(2026, 3, 2, 8, 0)
@@ -37,16 +37,14 @@ def database(tmp_path: Path) -> Path:
                 "delivery_no) VALUES (?, '01001', ?, 1, 5, 1, ?, 1)",
                 [number, order, WHEN],
             )
-        values = {
-            "patient_record_id": 5,
-            "facility_id": "01001",
-            "patient_id": "P-77",
-            "person_id": 5,
-            "match_method": "single",
-            "name": "tran van canary",
-            "insurance_numbers": ["1234567890"],
-        }
-        marks = ", ".join("?" for _ in values)
-        con.execute(f"INSERT INTO patient_record ({', '.join(values)}) VALUES ({marks})", list(values.values()))
-    assert set(values) < set(TABLES["patient_record"].columns)
+        texts = {"name": "tran van canary", "insurance_numbers": "1234567890"}
+        con.execute(
+            "INSERT INTO patient_identity (patient_record_id, facility_id, patient_id) VALUES (5, '01001', 'P-77')"
+        )
+        con.execute("INSERT INTO match_person (patient_record_id, person_id, match_method) VALUES (5, 5, 'single')")
+        con.execute("INSERT INTO match_record VALUES (5, 1)")
+        con.execute(
+            "INSERT INTO match_variant (variant_no, texts, numbers) VALUES (1, ?, 0)",
+            [APART.join(texts.get(name, "") for name in KEPT_TEXTS)],
+        )
     return path

@@ -111,7 +111,7 @@ def test_another_birth_date_makes_every_order_of_the_patient_be_judged(settings:
 def held_anew(settings: Settings) -> None:
     """As matching tells it: the same persons, held together by another method."""
     with open_warehouse(settings.warehouse.path) as warehouse, warehouse.transaction() as con:
-        con.execute("UPDATE patient_record SET match_method = 'fuzzy', match_probability = 0.99")
+        con.execute("UPDATE match_person SET match_method = 'fuzzy', match_probability = 0.99")
         con.execute("INSERT INTO todo SELECT 'flag', patient_record_id, 'infinity' FROM patient_record")
 
 

@@ -129,6 +129,45 @@ def test_killed_anywhere(place: str, old: Path) -> None:
     assert list(old.parent.glob("*.part")) == []
 
 
+def test_patient_records_are_the_same_once_they_are_a_view(old: Path) -> None:
+    with duckdb.connect(old) as con:
+        for step in MIGRATIONS[: [step.version for step in MIGRATIONS].index(11)]:
+            for statement in step.statements:
+                con.execute(statement)
+        con.execute("UPDATE schema_version SET version = 10")
+        columns = con.execute("DESCRIBE patient_record").fetchall()
+        con.execute("""
+INSERT INTO patient_record BY NAME
+WITH kind AS (SELECT unnest(['cccd', 'cmnd', 'passport', 'other', NULL]) AS id_type),
+     sex AS (SELECT unnest(['male', 'female', 'unknown']) AS sex, unnest([true, false, false]) AS newborn),
+     born AS (SELECT unnest(['day', 'day', 'month', 'year', NULL]) AS birth_precision,
+       unnest([DATE '1900-01-01', DATE '2100-12-31', DATE '1980-09-01', DATE '1975-01-01', NULL]) AS birth_date),
+     name AS (SELECT unnest(['tran van an', NULL]) AS name, unnest([['1234567890', '2234567890'], NULL])
+       AS insurance_numbers)
+SELECT row_number() OVER () AS patient_record_id, 'F' AS facility_id, concat('P', patient_record_id) AS patient_id,
+       patient_record_id // 2 AS person_id, 'fuzzy' AS match_method, 1 / patient_record_id AS match_probability,
+       id_type, CASE WHEN id_type IS NOT NULL THEN '001' END AS id_number, id_type = 'cccd' IS TRUE AS id_trusted,
+       insurance_numbers, name, name[:4] AS family_name, name[6:8] AS middle_name, name[-2:] AS given_name, birth_date,
+       birth_precision, sex, '0912345678' AS phone, '01' AS province, NULL AS ward, newborn
+FROM kind, sex, born, name""")
+        con.execute(
+            "INSERT INTO patient_identity BY NAME SELECT patient_record_id, facility_id, patient_id FROM patient_record"
+        )
+        con.execute("INSERT INTO match_record SELECT patient_record_id, patient_record_id * 3 FROM patient_record")
+        con.execute("""
+INSERT INTO match_variant BY NAME
+SELECT patient_record_id * 3 AS variant_no, CASE WHEN id_trusted THEN 2 ELSE 1 END AS id_grade, 0 AS numbers,
+       concat_ws(chr(31), coalesce(id_number, ''), coalesce(name, ''), coalesce(family_name, ''),
+         coalesce(middle_name, ''), coalesce(given_name, ''), phone, province, '', '',
+         coalesce(array_to_string(insurance_numbers, ' '), '')) AS texts
+FROM patient_record""")
+        before = con.execute("FROM patient_record ORDER BY ALL").fetchall()
+    with open_warehouse(old) as warehouse:
+        assert warehouse.con.execute("DESCRIBE patient_record").fetchall() == columns
+        assert warehouse.con.execute("FROM patient_record ORDER BY ALL").fetchall() == before
+    assert len(before) == 150
+
+
 def test_each_step_is_kept_once_it_is_done(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = (
         Migration(SCHEMA_VERSION + 1, "a", ("CREATE TABLE a (i INTEGER)", "INSERT INTO a VALUES (1)")),
