@@ -84,7 +84,6 @@ def _match(
             card, notes = state.learn(con, run_id, settings)
         if arrivals.records:
             pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
-            edges.find_component(con, arrivals)
             place(con, scorer)
             changes = write_persons(con, run_id)
     state.note_made_with(con, card, settings)
