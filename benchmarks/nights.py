@@ -4,8 +4,8 @@
 
 A history is as many nights like this one as it takes (30 and 300): visits of five lines each, ten lines to a patient
 record. With ``--days`` both span the same days, so that the longer one is ten times as dense instead. It is written
-straight into the warehouse's tables, then matched and flagged by the real stages; the night is CSV files of 200
-facilities through the real pipeline, opening and publishing included. Four of five of the night's patients are known.
+straight into the warehouse's tables, then matched and flagged by the real stages; the night is ``dedup run`` as cron
+starts it, on CSV files of 200 facilities, from its start to its end. Four of five of the night's patients are known.
 Prints what each stage took, and of the median night the ratio between the histories (asked: at most 1.3) and the share
 of a rebuild, that is matching and flagging without loading (asked: at most 5%).
 """
@@ -24,7 +24,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.judging import peak_mb
 from dedup import pipeline
 from dedup.loading.keys import filled, identity_id
 from dedup.settings import Settings, WarehouseSettings
@@ -138,17 +137,6 @@ def timed(work: Callable[[], object]) -> Took:
     return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
 
 
-def run_night(db: Path, folder: Path) -> None:
-    """In a process of its own: one night through the pipeline."""
-    started = time.perf_counter()
-    done = pipeline.run([folder], settings(db))
-    seconds = time.perf_counter() - started
-    print(json.dumps({
-        "seconds": seconds, "cpu": time.process_time(), "stages": done.seconds, "counts": done.counts,
-        "peak_mb": peak_mb(),
-    }))  # fmt: skip
-
-
 def built(place: Path, lines: int, days: int) -> tuple[Path, dict[str, Took]]:
     """The warehouse with ``lines`` lines of history, and what building it took; made unless ``place`` has it."""
     db, took = place / f"{lines}-{days}.duckdb", place / f"{lines}-{days}.json"
@@ -167,17 +155,22 @@ def one_night(place: Path, kept: Path, night_lines: int) -> Took:
         subprocess.run(["cp", "--reflink=auto", kept, db], check=True)
         subprocess.run(["cp", "-r", "--reflink=auto", f"{kept}.published", f"{db}.published"], check=True)
         os.sync()  # by the next night a disk has long written what the last one left
-        out = subprocess.run(
-            [sys.executable, "-m", "benchmarks.nights", "--run", str(db), str(folder)],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "dedup", "run", str(folder), "--db", str(db), "--json", "--quiet"]
+        started = time.perf_counter()
+        with (tonight / "told.json").open("w+") as out:
+            process = subprocess.Popen(command, cwd=tonight, stdout=out)
+            _, status, usage = os.wait4(process.pid, 0)
+            took: Took = {"seconds": time.perf_counter() - started, "cpu": usage.ru_utime + usage.ru_stime}
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise subprocess.CalledProcessError(process.returncode, command)
+            out.seek(0)
+            told = json.load(out)
     finally:
         shutil.rmtree(tonight)
-    told = json.loads(out.stdout)
-    took: Took = {unit: told[unit] for unit in UNITS}
     print(f"{kept.stem}: night of {told['counts']['load']['rows_read']:,} lines in {words(took)}, of that"
-          f" {told['stages']} s, the rest opening and publishing; peak {told['peak_mb']:.0f} MB"
-          f"  flag {told['counts']['flag']}", flush=True)  # fmt: skip
+          f" {told['seconds']} s, the rest starting, opening, publishing and telling  flag {told['counts']['flag']}",
+          flush=True)  # fmt: skip
     return took
 
 
@@ -196,11 +189,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, help="that each history spans; as many nights as it takes unless given")
     parser.add_argument("--turns", type=int, default=3, help="nights for each history, of which the median counts")
     parser.add_argument("--keep", type=Path, help="folder whose histories are used again; what is missing is built")
-    parser.add_argument("--run", type=Path, nargs=2)
     args = parser.parse_args()
-    if args.run:
-        run_night(*args.run)
-        return
     place = args.keep or Path(tempfile.mkdtemp(prefix="dedup-nights-"))
     place.mkdir(exist_ok=True)
     try:

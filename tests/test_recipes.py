@@ -97,7 +97,7 @@ def test_the_cron_line(lang: str, machine: Path) -> None:
     assert (times.split(), user) == (["0", "1", "*", "*", "*"], "dedup")
     done = shell(here(command, machine), machine)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # no mail
-    assert "01002" in (machine / "var" / "log" / "dedup" / "report.txt").read_text(encoding="utf-8")
+    assert "01002" in (machine / "var" / "log" / "dedup" / "nights.txt").read_text(encoding="utf-8")
     assert shell(here("/opt/dedup/.venv/bin/dedup runs show --config /etc/dedup/dedup.toml", machine), machine).stdout
 
 

@@ -96,7 +96,7 @@ def report(
         put_report(call, found, call.lang)
     else:
         sys.stdout.buffer.write(render(found, chosen, call.lang))
-    fail_on(found, limit)
+    fail_on(found.scope("elsewhere").verdicts["avoidable"], limit)
 
 
 def _form_of(out: Path | None) -> str:

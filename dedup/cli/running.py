@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dedup.cli.call import DAY, Call, Facilities, FailOn, MappingFile, Profile, Rules, command, laid_over
-from dedup.cli.showing import fail_on, put_report, stage_lines
+from dedup.cli.showing import avoidable_elsewhere, fail_on, put_report, stage_lines
 from dedup.cli.watching import watching
 from dedup.errors import UsageError
 
@@ -63,16 +63,19 @@ def run(
     mapping: MappingFile = None,
     limit: FailOn = None,
 ) -> None:
-    """Load the inputs, match patients, flag repeats, report."""
+    """Load the inputs, match patients, flag repeats, and tell what the night brought."""
     from dedup import pipeline
+    from dedup.reporting import NIGHT_FORMATS, night_summary
 
     settings = laid_over(call.settings, rules=rules, facilities=facilities, profile=profile, mapping=mapping)
     with watching(call) as watch:
         summary = pipeline.run(inputs, settings, watch=watch) if inputs else pipeline.night(settings, watch=watch)
-    figures = pipeline.report(settings)
-    put_report(call, figures, call.lang)
+    with pipeline.latest(settings) as warehouse:
+        told = night_summary(warehouse, summary.run_id)
+        found = avoidable_elsewhere(warehouse)
+    call.put(NIGHT_FORMATS["json" if call.json else "text"](told, call.lang).removesuffix("\n"))
     summary.check()
-    fail_on(figures, limit)
+    fail_on(found, limit)
 
 
 def load(call: Call, inputs: Inputs, facilities: Facilities = None, mapping: MappingFile = None) -> None:

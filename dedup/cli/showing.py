@@ -13,16 +13,23 @@ from dedup.errors import DedupError, FindingsError
 
 if TYPE_CHECKING:
     from dedup.reporting import Figures
+    from dedup.warehouse import Warehouse
 
-__all__ = ["fail_on", "flat", "note", "put_fields", "put_report", "put_rows", "stage_lines"]
+__all__ = ["avoidable_elsewhere", "fail_on", "flat", "note", "put_fields", "put_report", "put_rows", "stage_lines"]
 
 #: Columns of a report that goes to a file or another program instead of a terminal.
 FILE_WIDTH = 120
 
 
-def fail_on(figures: Figures, limit: int | None) -> None:
+def avoidable_elsewhere(warehouse: Warehouse) -> int:
+    """How many avoidable repeats at another facility the warehouse holds."""
+    from dedup.warehouse import count
+
+    return count(warehouse.con, "SELECT count(*) FROM flag WHERE scope = 'elsewhere' AND verdict = 'avoidable'")
+
+
+def fail_on(found: int, limit: int | None) -> None:
     """Raise FindingsError when there are more avoidable repeats at another facility than ``limit``."""
-    found = figures.scope("elsewhere").verdicts["avoidable"]
     if limit is not None and found > limit:
         raise FindingsError(f"{found:,} avoidable repeats at another facility are more than --fail-on {limit:,}.")
 
