@@ -139,6 +139,15 @@ def test_findings_over_the_limit_are_6(dedup: Dedup, orders: Path) -> None:
     assert dedup("report", "--db", "w.duckdb", "--fail-on", "1").returncode == 0
 
 
+def test_a_run_ends_with_the_summary_of_its_night(dedup: Dedup, orders: Path) -> None:
+    for extra in (["--lang", "en"], ["--lang", "vi"], ["--json"]):
+        done = dedup("run", orders, "--db", "w.duckdb", *extra)
+        assert done.stdout and done.stdout == dedup("runs", "show", "--db", "w.duckdb", *extra).stdout
+    # a night that brings nothing: what was found before is still there
+    assert dedup("run", orders, "--db", "w.duckdb", "--fail-on", "0").returncode == 6
+    assert dedup("run", orders, "--db", "w.duckdb", "--fail-on", "1").returncode == 0
+
+
 def test_two_runs_are_compared(dedup: Dedup, orders: Path) -> None:
     for _ in range(2):
         dedup("run", orders, "--db", "w.duckdb", "--quiet")
