@@ -106,7 +106,9 @@ def test_links_in_a_tar_are_nothing(loader: Loader, tmp_path: Path) -> None:
     assert (delivery.failed, delivery.rows_read) == (True, 0)
 
 
-@pytest.mark.parametrize("data", [zipped(a=b"\0" * (80 << 20)), gzip.compress(b"\0" * (80 << 20), 1)])
+@pytest.mark.parametrize(
+    "data", [zipped(a=b"\0" * (80 << 20)), gzip.compress(b"\0" * (80 << 20), 1)], ids=["zip", "gz"]
+)
 def test_a_bomb_is_refused(loader: Loader, warehouse: Warehouse, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data)
     assert loader(tmp_path / "x").over_limit
@@ -124,7 +126,11 @@ def test_too_many_members_and_too_deep(
     assert [reason for _, _, reason in rejected(warehouse)] == ["archive_too_deep", "archive_too_large"]
 
 
-@pytest.mark.parametrize("whole", [zipped(a=ONE * 50), gzip.compress(ONE * 50), zst(ONE * 50), tarred("w:gz", a=ONE)])
+@pytest.mark.parametrize(
+    "whole",
+    [zipped(a=ONE * 50), gzip.compress(ONE * 50), zst(ONE * 50), tarred("w:gz", a=ONE)],
+    ids=["zip", "gz", "zst", "tar.gz"],
+)
 def test_a_cut_archive(loader: Loader, tmp_path: Path, whole: bytes) -> None:
     for cut in (3, 10, 30):
         (tmp_path / f"x{cut}").write_bytes(whole[:-cut])
@@ -164,7 +170,11 @@ def test_what_is_left_of_a_workbook_is_one_bad_delivery(loader: Loader, tmp_path
     assert (len(summary.deliveries), summary.over_limit) == (1, True)
 
 
-@pytest.mark.parametrize("data", [zipped(), tarred(), zipped(**{"inner.zip": zipped()}), gzip.compress(zipped())])
+@pytest.mark.parametrize(
+    "data",
+    [zipped(), tarred(), zipped(**{"inner.zip": zipped()}), gzip.compress(zipped())],
+    ids=["zip", "tar", "zip in zip", "zip in gz"],  # their bytes hold the time they were made at
+)
 def test_an_archive_with_nothing_in_it_is_one_bad_delivery(loader: Loader, tmp_path: Path, data: bytes) -> None:
     """A zip whose list of members is damaged looks like that; it must not vanish without a word."""
     (tmp_path / "a.zip").write_bytes(data)
