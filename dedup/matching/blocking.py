@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dedup.matching.names import hash_sql
+from dedup.matching.steps import in_steps
 from dedup.matching.variants import columns
 from dedup.warehouse import all_threads
 
@@ -96,8 +97,7 @@ def keyed_sql(source: str, kept: str) -> str:
         return f"CASE WHEN {' AND '.join(filled)} THEN {hashed} END AS {rule.column}"
 
     keys = ", ".join([*(key(rule) for rule in RULES), "CAST(insurance_numbers AS BIGINT[]) AS block_insurance"])
-    basics, derived = (", ".join(f"{sql} AS {name}" for name, sql in parts.items()) for parts in (_BASICS, _DERIVED))
-    return f"SELECT {kept}, {keys} FROM (SELECT *, {derived} FROM (SELECT *, {basics} FROM {source}))"
+    return f"SELECT {kept}, {keys} FROM {in_steps(source, _BASICS, _DERIVED)}"
 
 
 def find_pairs(con: duckdb.DuckDBPyConnection, last: int, cap: int) -> Blocks:

@@ -11,6 +11,7 @@ import re
 from dedup.matching.legacy import decode_sql
 
 __all__ = [
+    "composed_sql",
     "decoded_sql",
     "fold_sql",
     "hash_sql",
@@ -21,6 +22,7 @@ __all__ = [
     "placeholder_sql",
     "skeleton",
     "skeleton_sql",
+    "spaced_sql",
     "stripped_sql",
     "unbracketed_sql",
     "untitled_sql",
@@ -76,9 +78,13 @@ _SOUNDS = (
 _COMPILED = tuple((re.compile(pattern), sound) for pattern, sound in _SOUNDS)
 
 
-def decoded_sql(text: str) -> str:
-    """Lower case, NFC, TCVN3 and VNI text decoded; letters that NFC leaves alone are most of it, and cheap to tell."""
-    composed = f"CASE WHEN regexp_full_match({text}, '{_COMPOSED}') THEN {text} ELSE nfc_normalize({text}) END"
+def composed_sql(text: str) -> str:
+    """NFC; letters that it leaves alone are most of all text, and cheap to tell."""
+    return f"CASE WHEN regexp_full_match({text}, '{_COMPOSED}') THEN {text} ELSE nfc_normalize({text}) END"
+
+
+def decoded_sql(composed: str) -> str:
+    """Of text in NFC: lower case, TCVN3 and VNI text decoded."""
     return _lower_sql(decode_sql(composed))
 
 
@@ -102,9 +108,13 @@ def fold_sql(decoded: str) -> str:
     return _words_sql(f"replace(strip_accents({decoded}), 'đ', 'd')")
 
 
-def marked_sql(decoded: str) -> str:
-    """Of decoded text: with diacritics, tones where the newer spelling puts them (hòa and hoà are one)."""
-    spaced = f"({_words_sql(decoded)} || ' ')"
+def spaced_sql(decoded: str) -> str:
+    """Of decoded text: letters and digits only, a single space behind every word."""
+    return f"({_words_sql(decoded)} || ' ')"
+
+
+def marked_sql(spaced: str) -> str:
+    """Of spaced text: with diacritics, tones where the newer spelling puts them (hòa and hoà are one)."""
     moved = spaced
     for old, new in _TONES.items():
         moved = f"replace({moved}, '{old} ', '{new} ')"

@@ -14,6 +14,7 @@ import duckdb
 
 from dedup.matching import names
 from dedup.matching.names import hash_sql
+from dedup.matching.steps import in_steps
 
 __all__ = ["drop", "prepare", "steps_sql"]
 
@@ -70,6 +71,8 @@ def steps_sql(source: str) -> str:
     a province says nothing.
     """
     written, district = ", ".join(_WRITTEN), "named"
+    texts = "(FROM written_text WHERE text IS NOT NULL)"
+    decoded = in_steps(texts, {"composed": names.composed_sql("text")}, {"decoded": names.decoded_sql("composed")})
     for short, long in {"h": "huyen", "q": "quan", "tx": "thi xa"}.items():
         district = f"regexp_replace({district}, '^{short} ', '{long} ')"
     return f"""written AS (
@@ -77,9 +80,7 @@ def steps_sql(source: str) -> str:
   FROM (SELECT DISTINCT province, address FROM {source})
 ), written_place AS (SELECT DISTINCT {written} FROM written),
 written_text AS (SELECT DISTINCT unnest([{", ".join(_TEXTS)}]) AS text FROM written_place),
-folded_text AS (
-  SELECT text, {names.fold_sql(names.decoded_sql("text"))} AS folded FROM written_text
-  WHERE text IS NOT NULL),
+folded_text AS (SELECT text, {names.fold_sql("decoded")} AS folded FROM {decoded}),
 folded_place AS (
   SELECT w.*, regexp_replace(p.folded, '^(tinh|thanh pho|tp|t)( |$)', '') AS named,
     CASE WHEN regexp_full_match(named, '0*[1-9][0-9]?') THEN lpad(ltrim(named, '0'), 2, '0') ELSE {district} END

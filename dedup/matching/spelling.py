@@ -8,21 +8,28 @@ import numpy as np
 
 from dedup.matching import names
 from dedup.matching.legacy import is_legacy_sql
+from dedup.matching.steps import in_steps
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["SQL", "drop", "prepare"]
 
-_WORD = names.unbracketed_sql(names.lower_sql("text"))
-#: What is asked of every distinct full name, and of every distinct word of them.
+_LEGACY = in_steps("asked", {"composed": "nfc_normalize(text)"})
+_COMPOSED = in_steps("asked", {"composed": names.composed_sql("text")})
+_SPELT = in_steps(
+    "asked",
+    {"lowered": names.lower_sql("text")},
+    {"word": names.unbracketed_sql("lowered")},
+    {"folded": names.fold_sql("word"), "spaced": names.spaced_sql("word")},
+    {"marked": names.marked_sql("spaced")},
+)
+#: What is asked of every distinct full name, and of every distinct word of them (``asked``, with the column ``text``).
 SQL = {
-    "legacy": is_legacy_sql("nfc_normalize(text)"),
-    "decoded": names.decoded_sql("text"),
-    "folded": names.fold_sql(_WORD),
-    "marked": names.marked_sql(_WORD),
-    "stripped": names.stripped_sql(names.marked_sql(_WORD)),
-    "skeleton": names.skeleton_sql("text"),
+    "legacy": f"SELECT {is_legacy_sql('composed')} FROM {_LEGACY}",
+    "decoded": f"SELECT {names.decoded_sql('composed')} FROM {_COMPOSED}",
+    "spelt": f"SELECT folded, marked, {names.stripped_sql('marked')} FROM {_SPELT}",
+    "skeleton": f"SELECT {names.skeleton_sql('text')} FROM asked",
     "folding": f"""
       SELECT folded, {names.newborn_sql("folded")} AS stand_in,
         CASE WHEN NOT {names.placeholder_sql("folded")} THEN {names.untitled_sql("folded")} END AS name
@@ -42,12 +49,17 @@ def prepare(con: duckdb.DuckDBPyConnection, source: str) -> None:
 
     (written,) = _columns(con, f"SELECT DISTINCT full_name FROM {source} WHERE full_name IS NOT NULL")
     words = _decoded(con, written, _split(written))
-    folded, marked = _rewritten(con, words, "folded", "marked")
-    spelt = {"full_name": written, "folded": folded, "marked": marked, "half_marked": _any(con, words, "stripped")}
+    folded, marked, stripped = _asked(con, words[0], "spelt")
+    spelt = {
+        "full_name": written,
+        "folded": _rewritten(words, folded),
+        "marked": _rewritten(words, marked),
+        "half_marked": _any(words, stripped),
+    }
     con.register("name_spelling", pa.table(spelt))
     folding = con.execute(SQL["folding"]).to_arrow_table()
-    (skeleton,) = _rewritten(con, _split(folding["name"].combine_chunks()), "skeleton")
-    skeleton = pc.if_else(folding["name"].is_valid(), skeleton, None)
+    words = _split(folding["name"].combine_chunks())
+    skeleton = pc.if_else(folding["name"].is_valid(), _rewritten(words, *_asked(con, words[0], "skeleton")), None)
     con.register("name_folding", folding.append_column("skeleton", skeleton))
 
 
@@ -61,12 +73,12 @@ def _columns(con: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     return [column.combine_chunks() for column in con.execute(sql).to_arrow_table().columns]
 
 
-def _asked(con: duckdb.DuckDBPyConnection, texts: Any, *names: str) -> list[Any]:
-    """Of every text what SQL of these names gives."""
+def _asked(con: duckdb.DuckDBPyConnection, texts: Any, name: str) -> list[Any]:
+    """Of every text the columns that SQL of this name gives."""
     import pyarrow as pa
 
     con.register("asked", pa.table({"text": texts}))
-    found = _columns(con, f"SELECT {', '.join(SQL[name] for name in names)} FROM asked")
+    found = _columns(con, SQL[name])
     con.unregister("asked")
     return found
 
@@ -79,32 +91,29 @@ def _split(texts: Any) -> _Words:
     return words.dictionary, words.indices.to_numpy(), lists.offsets.to_numpy()
 
 
-def _any(con: duckdb.DuckDBPyConnection, words: _Words, name: str) -> Any:
-    """Of which texts SQL of this name is true of a word."""
-    each, word, start = words
-    (found,) = (column.to_numpy(zero_copy_only=False) for column in _asked(con, each, name))
-    return np.logical_or.reduceat(found[word], start[:-1]) if found.any() else np.zeros(len(start) - 1, dtype=np.bool_)
+def _any(words: _Words, true: Any) -> Any:
+    """Of which texts one word or another is true."""
+    _, word, start = words
+    true = true.to_numpy(zero_copy_only=False)
+    return np.logical_or.reduceat(true[word], start[:-1]) if true.any() else np.zeros(len(start) - 1, dtype=np.bool_)
 
 
 def _decoded(con: duckdb.DuckDBPyConnection, texts: Any, words: _Words) -> _Words:
     """The words of ``texts``, of which those with a word from before Unicode are decoded as a whole."""
     import pyarrow.compute as pc
 
-    old = _any(con, words, "legacy")
+    old = _any(words, *_asked(con, words[0], "legacy"))
     if not old.any():
         return words
-    return _split(pc.replace_with_mask(texts, old, _asked(con, texts.filter(old), "decoded")[0]))
+    return _split(pc.replace_with_mask(texts, old, *_asked(con, texts.filter(old), "decoded")))
 
 
-def _rewritten(con: duckdb.DuckDBPyConnection, words: _Words, *names: str) -> list[Any]:
-    """Each text with what SQL of these names makes of its words; words that come to nothing are left out."""
+def _rewritten(words: _Words, made: Any) -> Any:
+    """Each text with what was ``made`` of its words; words that come to nothing are left out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    each, word, start = words
-    found = []
-    for made in _asked(con, each, *names):
-        left = pc.not_equal(made, "").to_numpy(zero_copy_only=False)[word]
-        starts = np.append(0, np.cumsum(left))[start].astype(np.int32)
-        found.append(pc.binary_join(pa.ListArray.from_arrays(starts, made.take(word[left])), " "))
-    return found
+    _, word, start = words
+    left = pc.not_equal(made, "").to_numpy(zero_copy_only=False)[word]
+    starts = np.append(0, np.cumsum(left))[start].astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(starts, made.take(word[left])), " ")

@@ -42,8 +42,9 @@ def _sql(expression: str, value: Any) -> Any:
     ],
 )
 def test_decoded(written: str, decoded: str) -> None:
-    assert _sql(names.decoded_sql("x"), written) == decoded
-    assert _sql(names.decoded_sql("x"), unicodedata.normalize("NFD", written)) == decoded
+    decode = names.decoded_sql(names.composed_sql("x"))
+    assert _sql(decode, written) == decoded
+    assert _sql(decode, unicodedata.normalize("NFD", written)) == decoded
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_folded(decoded: str, folded: str) -> None:
     ],
 )
 def test_marked(decoded: str, marked: str) -> None:
-    assert _sql(names.marked_sql("x"), decoded) == marked
+    assert _sql(names.marked_sql(names.spaced_sql("x")), decoded) == marked
 
 
 @pytest.mark.parametrize(
