@@ -80,11 +80,8 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
     from dedup.matching.variants import read_variants
 
     con = warehouse.con
-    sides = ", ".join(
-        f"{f'sent_{side}.{_AS_SENT[name]}' if name in _AS_SENT else f'{side}.{name}'} AS {name}_{side}"
-        for name in _SIDES
-        for side in "ab"
-    )
+    sides = ", ".join(f"{side}.{name} AS {name}_{side}" for name in ("facility", "patient", *_SIDES) for side in "ab")
+    shown = ", ".join(f"sent.{_AS_SENT[name]} AS {name}" if name in _AS_SENT else f"r.{name}" for name in _SIDES)
     parts = decided.parts(con, settings.matching)
     part = {record: part for record, (_, part) in parts.of_record.items() if part}
     left = [(number, *held) for number, held in parts.left.items()]
@@ -104,19 +101,24 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
       edge AS (
         SELECT variant_a, variant_b, method, guard, bits FROM match_edge
         UNION ALL SELECT number, number, method, -1, bits FROM (SELECT unnest(CAST(? AS INTEGER[])) AS number,
-          unnest(CAST(? AS TINYINT[])) AS method, unnest(CAST(? AS DOUBLE[])) AS bits))
-      SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits,
-        a.facility_id AS facility_a, a.patient_id AS patient_a,
-        b.facility_id AS facility_b, b.patient_id AS patient_b, {sides}
-      FROM edge AS e
-      JOIN holder AS x ON x.variant_no = e.variant_a
-      JOIN patient_record AS a ON a.patient_record_id = x.patient_record_id
-      JOIN patient_identity AS sent_a ON sent_a.patient_record_id = x.patient_record_id
-      JOIN holder AS y ON y.variant_no = e.variant_b
-      JOIN patient_record AS b ON b.patient_record_id = y.patient_record_id
-      JOIN patient_identity AS sent_b ON sent_b.patient_record_id = y.patient_record_id
-      ANTI JOIN decided AS d ON d.a = (x.variant_no, x.part) AND d.b = (y.variant_no, y.part)
-      WHERE a.person_id <> b.person_id AND (e.variant_a <> e.variant_b OR x.part < y.part)
+          unnest(CAST(? AS TINYINT[])) AS method, unnest(CAST(? AS DOUBLE[])) AS bits)),
+      pair AS MATERIALIZED (
+        SELECT e.*, x.patient_record_id AS record_a, y.patient_record_id AS record_b
+        FROM edge AS e
+        JOIN holder AS x ON x.variant_no = e.variant_a
+        JOIN holder AS y ON y.variant_no = e.variant_b
+        JOIN match_person AS p ON p.patient_record_id = x.patient_record_id
+        JOIN match_person AS q ON q.patient_record_id = y.patient_record_id
+        ANTI JOIN decided AS d ON d.a = (x.variant_no, x.part) AND d.b = (y.variant_no, y.part)
+        WHERE p.person_id <> q.person_id AND (e.variant_a <> e.variant_b OR x.part < y.part)),
+      shown AS MATERIALIZED (
+        SELECT patient_record_id, r.facility_id AS facility, r.patient_id AS patient, {shown}
+        FROM patient_record AS r JOIN patient_identity AS sent USING (patient_record_id)
+        WHERE patient_record_id IN (SELECT record_a FROM pair UNION SELECT record_b FROM pair))
+      SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits, {sides}
+      FROM pair AS e
+      JOIN shown AS a ON a.patient_record_id = e.record_a
+      JOIN shown AS b ON b.patient_record_id = e.record_b
       ORDER BY e.bits DESC, facility_a, patient_a, facility_b, patient_b
       {"" if limit is None else f"LIMIT {limit:d}"}""",
         [list(part), list(part.values()), *([row[at] for row in left] for at in range(3))],
