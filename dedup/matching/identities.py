@@ -102,8 +102,9 @@ def _number(con: duckdb.DuckDBPyConnection, last: int) -> None:
     """
     import pyarrow as pa
 
-    rows = columns(con, "SELECT patient_record_id, variant_id FROM normalised")
-    known = columns(con, "SELECT variant_id, variant_no FROM match_variant SEMI JOIN normalised USING (variant_id)")
+    with all_threads(con):
+        rows = columns(con, "SELECT patient_record_id, variant_id FROM normalised")
+        known = columns(con, "SELECT variant_id, variant_no FROM match_variant SEMI JOIN normalised USING (variant_id)")
     order = np.argsort(rows["variant_id"])
     variant = rows["variant_id"][order]
     shown = np.append(True, variant[1:] != variant[:-1])[: len(variant)]

@@ -50,8 +50,7 @@ def write_persons(con: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, int]
 
 #: What is known of a record that was known before; NULL of others.
 _OLD = """, old.person_id AS old_person_id,
-        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew,
-        count(*) OVER (PARTITION BY old.person_id) > 1 AS had_others"""
+        (old.match_method, old.match_probability) IS DISTINCT FROM (p.match_method, p.match_probability) AS held_anew"""
 
 
 def _settle(con: duckdb.DuckDBPyConnection, more: str = "", join: str = "") -> None:
@@ -117,6 +116,8 @@ def _judge_again(con: duckdb.DuckDBPyConnection) -> None:
       UNION SELECT patient_record_id FROM settled SEMI JOIN person USING (person_id)
       UNION SELECT patient_record_id FROM match_person
         SEMI JOIN person USING (person_id) ANTI JOIN settled USING (patient_record_id)"""
-    held = "SELECT patient_record_id FROM settled WHERE old_person_id IS NOT NULL AND held_anew AND had_others"
+    held = """
+      SELECT patient_record_id FROM settled WHERE held_anew AND old_person_id IN
+        (SELECT old_person_id FROM settled GROUP BY old_person_id HAVING count(*) > 1)"""
     con.execute(_ASK.format(since="NULL", records=moved))
     con.execute(_ASK.format(since="'infinity'", records=held))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dedup.warehouse import Run, Warehouse, count, one_thread, small_memory
+from dedup.warehouse import Run, Warehouse, all_threads, count, one_thread, small_memory
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,9 +84,10 @@ def _match(
         if train:
             card, notes = state.learn(con, run_id, settings)
         if arrivals.records:
-            pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
-            place(con, scorer)
-            changes = write_persons(con, run_id)
+            with contextlib.nullcontext() if everything else all_threads(con):  # a night writes little
+                pairs, skipped, scorer = edges.add_edges(con, arrivals, card, settings)
+                place(con, scorer)
+                changes = write_persons(con, run_id)
     state.note_made_with(con, card, settings)
     con.execute("DELETE FROM todo WHERE stage = 'match'")
     for table in _TEMPORARY:
