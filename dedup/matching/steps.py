@@ -1,7 +1,7 @@
 """SQL in steps, each of which names what it works out for those after it.
 
-An expression that holds another several times is bound and optimised as often: three levels of that took 24 ms of
-every night for what takes 7 in steps.
+An expression that holds another several times is bound and optimised as often: folding one decoded text took 22 ms
+that way, and takes 8 in steps.
 """
 
 from __future__ import annotations
