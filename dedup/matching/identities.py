@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dedup.matching import blocking, normalising
+from dedup.matching.steps import in_steps
 from dedup.matching.variants import arrived_sql, columns, packed_sql, variant_id_sql
 from dedup.schema import TABLES
 from dedup.warehouse import all_threads, count
@@ -90,7 +91,7 @@ _NORMALISED = f"""
 
 def _normalise(con: duckdb.DuckDBPyConnection, source: str) -> None:
     normalising.prepare(con, source)
-    variants = f"(SELECT *, {variant_id_sql()} AS variant_id FROM ({normalising.normalise_sql(source)}))"
+    variants = in_steps(f"({normalising.normalise_sql(source)})", {"variant_id": variant_id_sql()})
     with all_threads(con):  # most of it is work on single values, which two threads do in half the time
         con.execute(f"CREATE OR REPLACE TEMP TABLE normalised AS {blocking.keyed_sql(variants, _NORMALISED)}")
     normalising.drop(con)

@@ -13,6 +13,7 @@ from dedup.matching.legacy import decode_sql
 __all__ = [
     "composed_sql",
     "decoded_sql",
+    "decoding",
     "fold_sql",
     "hash_sql",
     "informative_sql",
@@ -86,6 +87,11 @@ def composed_sql(text: str) -> str:
 def decoded_sql(composed: str) -> str:
     """Of text in NFC: lower case, TCVN3 and VNI text decoded."""
     return _lower_sql(decode_sql(composed))
+
+
+def decoding(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The steps that name it ``decoded`` (see ``in_steps``)."""
+    return {"composed": composed_sql(text)}, {"decoded": decoded_sql("composed")}
 
 
 def lower_sql(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dedup.matching import identifiers, names, places, spelling
+from dedup.matching.steps import in_steps
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +36,10 @@ def normalise_sql(source: str) -> str:
     diacritics, NULL when written without; ``id_grade`` is 0, 1 or 2 (identifiers.py). Distinct names and addresses
     are normalised once; ``prepare`` must have looked at those of ``source`` before.
     """
+    compact = {
+        "id_number": identifiers.compact_sql("national_id"),
+        "local_phone": identifiers.local_phone_sql("phone"),
+    }
     return f"""
 WITH {_name_steps()}, {places.steps_sql(source)}, typed AS (
   SELECT n.* EXCLUDE (national_id, insurance_id, phone, sex, province, address, full_name, local_phone),
@@ -45,11 +50,7 @@ WITH {_name_steps()}, {places.steps_sql(source)}, typed AS (
       OR coalesce(n.birth_precision = 'day'
                   AND date_diff('day', n.birth_date, CAST(n.first_ordered_at AS DATE)) BETWEEN -1 AND {_NEWBORN_DAYS},
                   false) AS newborn
-  FROM (
-    SELECT *, {identifiers.compact_sql("national_id")} AS id_number,
-      {identifiers.local_phone_sql("phone")} AS local_phone
-    FROM {source}
-  ) AS n
+  FROM {in_steps(source, compact)} AS n
   LEFT JOIN parted AS p ON p.full_name = n.full_name
   LEFT JOIN place ON source_province IS NOT DISTINCT FROM n.province AND source_address IS NOT DISTINCT FROM n.address
 )
@@ -58,7 +59,7 @@ SELECT patient_record_id, facility_id, patient_id, id_type, id_number, number,
   CASE WHEN len(cards) > 0 THEN cards END AS insurance_numbers, name, marked, family_name, middle_name, given_name,
   birth_date, birth_precision, sex, phone, province, ward, newborn,
   name_hash, family_hash, given_hash, bag_hash, skeleton_hash, province_hash, ward_hash
-FROM (SELECT *, {identifiers.number_sql("id_type", "id_number")} AS number FROM typed)"""
+FROM {in_steps("typed", {"number": identifiers.number_sql("id_type", "id_number")})}"""
 
 
 def _name_steps() -> str:

@@ -71,8 +71,7 @@ def steps_sql(source: str) -> str:
     a province says nothing.
     """
     written, district = ", ".join(_WRITTEN), "named"
-    texts = "(FROM written_text WHERE text IS NOT NULL)"
-    decoded = in_steps(texts, {"composed": names.composed_sql("text")}, {"decoded": names.decoded_sql("composed")})
+    decoded = in_steps("(FROM written_text WHERE text IS NOT NULL)", *names.decoding("text"))
     for short, long in {"h": "huyen", "q": "quan", "tx": "thi xa"}.items():
         district = f"regexp_replace({district}, '^{short} ', '{long} ')"
     return f"""written AS (

@@ -102,7 +102,7 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
         SELECT variant_a, variant_b, method, guard, bits FROM match_edge
         UNION ALL SELECT number, number, method, -1, bits FROM (SELECT unnest(CAST(? AS INTEGER[])) AS number,
           unnest(CAST(? AS TINYINT[])) AS method, unnest(CAST(? AS DOUBLE[])) AS bits)),
-      pair AS MATERIALIZED (
+      pair AS (
         SELECT e.*, x.patient_record_id AS record_a, y.patient_record_id AS record_b
         FROM edge AS e
         JOIN holder AS x ON x.variant_no = e.variant_a
@@ -111,8 +111,8 @@ def _waiting(warehouse: Warehouse, settings: Settings, limit: int | None) -> lis
         JOIN match_person AS q ON q.patient_record_id = y.patient_record_id
         ANTI JOIN decided AS d ON d.a = (x.variant_no, x.part) AND d.b = (y.variant_no, y.part)
         WHERE p.person_id <> q.person_id AND (e.variant_a <> e.variant_b OR x.part < y.part)),
-      shown AS MATERIALIZED (
-        SELECT patient_record_id, r.facility_id AS facility, r.patient_id AS patient, {shown}
+      shown AS (
+        SELECT patient_record_id, sent.facility_id AS facility, sent.patient_id AS patient, {shown}
         FROM patient_record AS r JOIN patient_identity AS sent USING (patient_record_id)
         WHERE patient_record_id IN (SELECT record_a FROM pair UNION SELECT record_b FROM pair))
       SELECT e.variant_a, e.variant_b, e.method, e.guard, e.bits, {sides}

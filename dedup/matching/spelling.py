@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SQL", "drop", "prepare"]
 
-_LEGACY = in_steps("asked", {"composed": "nfc_normalize(text)"})
-_COMPOSED = in_steps("asked", {"composed": names.composed_sql("text")})
 _SPELT = in_steps(
     "asked",
     {"lowered": names.lower_sql("text")},
@@ -26,8 +24,8 @@ _SPELT = in_steps(
 )
 #: What is asked of every distinct full name, and of every distinct word of them (``asked``, with the column ``text``).
 SQL = {
-    "legacy": f"SELECT {is_legacy_sql('composed')} FROM {_LEGACY}",
-    "decoded": f"SELECT {names.decoded_sql('composed')} FROM {_COMPOSED}",
+    "legacy": f"SELECT {is_legacy_sql('nfc_normalize(text)')} FROM asked",
+    "decoded": f"SELECT decoded FROM {in_steps('asked', *names.decoding('text'))}",
     "spelt": f"SELECT folded, marked, {names.stripped_sql('marked')} FROM {_SPELT}",
     "skeleton": f"SELECT {names.skeleton_sql('text')} FROM asked",
     "folding": f"""
@@ -36,8 +34,13 @@ SQL = {
       FROM (SELECT DISTINCT folded FROM name_spelling)""",
 }
 
-#: Distinct words, and of each text in turn the number of every word, and where its words start.
-_Words = tuple[Any, "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
+
+class _Words(NamedTuple):
+    """Texts as words."""
+
+    each: Any  #: the distinct ones
+    word: np.ndarray[Any, Any]  #: of each text in turn the number of every word
+    start: np.ndarray[Any, Any]  #: where its words start
 
 
 def prepare(con: duckdb.DuckDBPyConnection, source: str) -> None:
@@ -49,7 +52,7 @@ def prepare(con: duckdb.DuckDBPyConnection, source: str) -> None:
 
     (written,) = _columns(con, f"SELECT DISTINCT full_name FROM {source} WHERE full_name IS NOT NULL")
     words = _decoded(con, written, _split(written))
-    folded, marked, stripped = _asked(con, words[0], "spelt")
+    folded, marked, stripped = _asked(con, words.each, "spelt")
     spelt = {
         "full_name": written,
         "folded": _rewritten(words, folded),
@@ -59,7 +62,7 @@ def prepare(con: duckdb.DuckDBPyConnection, source: str) -> None:
     con.register("name_spelling", pa.table(spelt))
     folding = con.execute(SQL["folding"]).to_arrow_table()
     words = _split(folding["name"].combine_chunks())
-    skeleton = pc.if_else(folding["name"].is_valid(), _rewritten(words, *_asked(con, words[0], "skeleton")), None)
+    skeleton = pc.if_else(folding["name"].is_valid(), _rewritten(words, *_asked(con, words.each, "skeleton")), None)
     con.register("name_folding", folding.append_column("skeleton", skeleton))
 
 
@@ -88,21 +91,21 @@ def _split(texts: Any) -> _Words:
 
     lists = pc.split_pattern(texts, " ")
     words = lists.flatten().dictionary_encode()
-    return words.dictionary, words.indices.to_numpy(), lists.offsets.to_numpy()
+    return _Words(words.dictionary, words.indices.to_numpy(), lists.offsets.to_numpy())
 
 
 def _any(words: _Words, true: Any) -> Any:
     """Of which texts one word or another is true."""
-    _, word, start = words
     true = true.to_numpy(zero_copy_only=False)
-    return np.logical_or.reduceat(true[word], start[:-1]) if true.any() else np.zeros(len(start) - 1, dtype=np.bool_)
+    first = words.start[:-1]
+    return np.logical_or.reduceat(true[words.word], first) if true.any() else np.zeros(len(first), dtype=np.bool_)
 
 
 def _decoded(con: duckdb.DuckDBPyConnection, texts: Any, words: _Words) -> _Words:
     """The words of ``texts``, of which those with a word from before Unicode are decoded as a whole."""
     import pyarrow.compute as pc
 
-    old = _any(words, *_asked(con, words[0], "legacy"))
+    old = _any(words, *_asked(con, words.each, "legacy"))
     if not old.any():
         return words
     return _split(pc.replace_with_mask(texts, old, *_asked(con, texts.filter(old), "decoded")))
@@ -113,7 +116,6 @@ def _rewritten(words: _Words, made: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    _, word, start = words
-    left = pc.not_equal(made, "").to_numpy(zero_copy_only=False)[word]
-    starts = np.append(0, np.cumsum(left))[start].astype(np.int32)
-    return pc.binary_join(pa.ListArray.from_arrays(starts, made.take(word[left])), " ")
+    left = pc.not_equal(made, "").to_numpy(zero_copy_only=False)[words.word]
+    starts = np.append(0, np.cumsum(left))[words.start].astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(starts, made.take(words.word[left])), " ")
